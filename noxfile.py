@@ -1,0 +1,85 @@
+"""Every check this repository has. `nox` runs those that must hold; `nox -s tests` runs one; `nox --list` lists all."""
+
+import nox
+
+nox.needs_version = ">=2025.2"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["lint", "types", "generated", "tests"]
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def install(session: nox.Session) -> None:
+    """Everything from the lock file, then this project on top of it."""
+    session.install("--require-hashes", "-r", "requirements.lock")
+    session.install("--no-deps", "--no-build-isolation", "-e", ".")
+
+
+@nox.session(python=nox.project.python_versions(PYPROJECT))
+def tests(session: nox.Session) -> None:
+    """Run all tests: unit, sandbox, and contract tests from cassettes."""
+    install(session)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format; `nox -s lint -- --fix` repairs what can be repaired."""
+    install(session)
+    session.run("ruff", "check", *session.posargs, ".")
+    session.run("ruff", "format", *([] if "--fix" in session.posargs else ["--check"]), ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types with mypy --strict and pyright, generated code included."""
+    install(session)
+    session.run("mypy")
+    session.run("mypy", "tests/typing_api.py")
+    session.run("pyright", "--pythonpath", f"{session.bin}/python")
+
+
+@nox.session
+def generated(session: nox.Session) -> None:
+    """Fail if generated/ is not what openapi.yaml and the templates give."""
+    install(session)
+    session.run("python", "scripts/generate.py", "--check")
+
+
+@nox.session(default=False)
+def generate(session: nox.Session) -> None:
+    """Write generated/ anew after a change of openapi.yaml or of a template."""
+    install(session)
+    session.run("python", "scripts/generate.py")
+
+
+@nox.session(default=False)
+def record(session: nox.Session) -> None:
+    """Record all cassettes anew from the sandbox, in this process, without network."""
+    install(session)
+    session.run("pytest", "--record-mode=rewrite", "tests/contract", *session.posargs)
+
+
+@nox.session(default=False)
+def demo(session: nox.Session) -> None:
+    """Run the main job on the embedded sandbox."""
+    install(session)
+    session.run("python", "scripts/demonstration.py", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure side by side, in one run, and print ratios."""
+    install(session)
+    session.run("python", "benchmarks/run.py", *session.posargs)
+
+
+@nox.session(default=False)
+def lock(session: nox.Session) -> None:
+    """Write requirements.lock anew from pyproject.toml: pins and hashes, no hosts."""
+    session.install("uv")
+    session.run("uv", "lock", "--upgrade", *session.posargs)
+    session.run(
+        *("uv", "export", "--quiet", "--frozen", "--all-groups", "--all-extras", "--no-emit-project"),
+        *("--format", "requirements-txt", "--no-annotate", "--no-header", "-o", "requirements.lock"),
+    )

@@ -1,0 +1,90 @@
+"""What goes wrong before the API has answered: configuration and tokens.
+
+The errors of the API itself are generated (`pokitdok_api.errors`); these share their root:
+
+    PokitDokError
+        ConfigurationError              what connect() was given cannot work
+        TokenError                      there is no token to send, or the API refuses the one we have
+            InvalidClientError          client id, secret or scope refused
+            PermanentTokenError         a token provider says that asking again is pointless
+            TokenForbiddenError         403 from the token endpoint, often a firewall
+            TokenThrottledError         429 from the token endpoint
+            TokenUnavailableError       token endpoint down, unreachable or too slow; token provider failed
+            TokenEndpointMovedError     the token endpoint is not at this address
+            TokenResponseError          the token answer cannot be used
+            TokenRefusedError           the API refused a token that a renewal cannot replace
+            ClientClosedError           the client was closed
+
+Texts hold method, URL without query, status and OAuth error code; never a secret, a token, a header or a body.
+"""
+
+from pokitdok_api.errors import PokitDokError
+
+
+class ConfigurationError(PokitDokError):
+    """What `connect()` was given cannot work; the text shows what to pass."""
+
+
+class TokenError(PokitDokError):
+    """There is no token to send with the request.
+
+    Attributes:
+        transient: Whether another try within the same call can help.
+    """
+
+    transient: bool = False
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class InvalidClientError(TokenError):
+    """The token endpoint refused the client: id, secret, grant or scope (RFC 6749, 5.2). Fix the credentials."""
+
+
+class PermanentTokenError(TokenError):
+    """Raise this in a token provider when asking again is pointless; it is then left alone for a while."""
+
+
+class TokenForbiddenError(TokenError):
+    """The token endpoint answered 403. Often a firewall or an address that is not allow-listed."""
+
+
+class TokenThrottledError(TokenError):
+    """The token endpoint answered 429.
+
+    Attributes:
+        retry_after: Seconds to wait as the server asks, at most an hour; None if it did not say.
+    """
+
+    transient = True
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message, retry_after)
+        self.retry_after = retry_after
+
+
+class TokenUnavailableError(TokenError):
+    """The token source is down, unreachable, too slow, or failed. Try again later."""
+
+    def __init__(self, message: str, transient: bool = True) -> None:
+        super().__init__(message, transient)
+        self.transient = transient
+
+
+class TokenEndpointMovedError(TokenError):
+    """The token endpoint redirects or does not exist. Redirects are not followed: check `base_url`."""
+
+
+class TokenResponseError(TokenError):
+    """The token endpoint answered with something that is not a usable token."""
+
+    transient = True
+
+
+class TokenRefusedError(TokenError):
+    """The API refused a token that a renewal cannot replace: a static one, or one that is brand-new."""
+
+
+class ClientClosedError(TokenError):
+    """The client was closed; make a new one with `connect()`."""

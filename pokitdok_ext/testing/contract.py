@@ -1,0 +1,236 @@
+"""Checks traffic against the contract: each finding says where, never what.
+
+Works on any recorded interaction, of the sandbox or of the platform. What a finding prints is a place and a rule;
+values stay out, since they may be patient data. Reading cassettes is not done here (see cassettes.py).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any, cast
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import jsonschema_rs
+
+Schema = Mapping[str, Any]
+
+_URI = "urn:contract"
+_METHODS = {"get", "put", "post", "delete", "patch"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One way in which traffic and contract disagree.
+
+    Attributes:
+        rule: ``operation``, ``status``, ``media type``, ``body`` or ``undocumented property``.
+        place: Request or answer of an operation, with a JSON pointer where a body is concerned.
+        message: The disagreement in words, without any value.
+    """
+
+    rule: str
+    place: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.rule}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation of the contract and the path template under which it stands."""
+
+    id: str
+    method: str
+    path: str
+    definition: Schema = field(repr=False)
+
+
+class Contract:
+    """The contract as a judge of requests and answers.
+
+    Args:
+        document: A parsed OpenAPI 3.1 document; without it the one the generated client was made from.
+    """
+
+    def __init__(self, document: Schema | None = None) -> None:
+        if document is None:
+            document = cast("Schema", json.loads(files("pokitdok_api").joinpath("openapi.json").read_bytes()))
+        self.document = document
+        self._registry = jsonschema_rs.Registry([(_URI, document)], draft=jsonschema_rs.Draft202012)
+        self._validators: dict[str, jsonschema_rs.Draft202012Validator] = {}
+        self._property_names = frozenset(_property_names(document))
+        routes = [
+            (re.compile(_path_pattern(path)), Operation(definition["operationId"], method.upper(), path, definition))
+            for path, item in document["paths"].items()
+            for method, definition in item.items()
+            if method in _METHODS
+        ]
+        # A literal segment beats a parameter: /claims/status before /claims/{id}.
+        self._routes = sorted(routes, key=lambda route: route[1].path.count("{"))
+
+    @property
+    def operations(self) -> list[Operation]:
+        """All operations, in no order to rely on."""
+        return [operation for _, operation in self._routes]
+
+    def operation(self, method: str, url: str) -> Operation | None:
+        """The operation that serves *method* on *url* (absolute, or path and query), if there is one."""
+        path = urlsplit(url).path
+        for pattern, operation in self._routes:
+            if operation.method == method.upper() and pattern.fullmatch(path):
+                return operation
+        return None
+
+    def check_request(self, method: str, url: str, *, media_type: str | None, body: bytes | None) -> list[Finding]:
+        """Compare a request with the contract: query, media type, body, undocumented properties.
+
+        Args:
+            method: HTTP method.
+            url: Absolute URL, or path and query.
+            media_type: Content-Type of the body; its parameters do not matter.
+            body: The body as sent; None or empty when there is none.
+        """
+        operation = self.operation(method, url)
+        if operation is None:
+            return [_unknown_operation(method, url)]
+        place = f"{operation.id} request"
+        findings = list(self._check_query(operation, url, place))
+        declared = operation.definition.get("requestBody")
+        if declared is None:
+            return [*findings, Finding("body", place, "there is one where none is documented")] if body else findings
+        name = (media_type or "").partition(";")[0].strip().lower()
+        content = self._resolve(declared)["content"]
+        if name not in content:
+            return [*findings, Finding("media type", place, f"{name or 'none'} is not documented")]
+        try:
+            text = (body or b"").decode()
+            value: Any = dict(parse_qsl(text, strict_parsing=True)) if name.endswith("urlencoded") else json.loads(text)
+        except ValueError:
+            return [*findings, Finding("body", place, f"cannot be read as {name}")]
+        return [*findings, *self._check_body(content[name]["schema"], value, place)]
+
+    def check_answer(self, method: str, url: str, *, status: int, body: bytes | None) -> list[Finding]:
+        """Compare an answer with the contract: status, body, undocumented properties.
+
+        Bodies are judged by content, because the platform sent its JSON as text/html. A status that only ``default``
+        covers is a finding.
+        """
+        operation = self.operation(method, url)
+        if operation is None:
+            return [_unknown_operation(method, url)]
+        place = f"{operation.id} answer {status}"
+        declared = operation.definition["responses"].get(str(status))
+        if declared is None:
+            return [Finding("status", place, "is not documented")]
+        content = self._resolve(declared).get("content")
+        if content is None:
+            return [Finding("body", place, "there is one where none is documented")] if body else []
+        try:
+            value = json.loads(body or b"")
+        except ValueError:
+            return [Finding("body", place, "is not JSON")]
+        return list(self._check_body(content["application/json"]["schema"], value, place))
+
+    def _check_query(self, operation: Operation, url: str, place: str) -> Iterator[Finding]:
+        item = self.document["paths"][operation.path]
+        declared = [
+            self._resolve(p) for p in (*item.get("parameters", ()), *operation.definition.get("parameters", ()))
+        ]
+        known = {p["name"] for p in declared if p["in"] == "query"}
+        for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True):
+            if name not in known:
+                yield Finding("undocumented property", place, f"query parameter {name}")
+
+    def _check_body(self, schema: Schema, value: Any, place: str) -> Iterator[Finding]:
+        for error in self._validator(schema).iter_errors(value):
+            # A key that no schema names may be data, such as the key of a map.
+            known = (str(p) if isinstance(p, int) or p in self._property_names else "*" for p in error.instance_path)
+            pointer = "".join(f"/{part}" for part in known)
+            yield Finding("body", f"{place} {pointer or '/'}", f"breaks {error.schema_path[-1]}")
+        for pointer in self._undocumented([schema], value):
+            yield Finding("undocumented property", place, pointer)
+
+    def _undocumented(self, schemas: Sequence[Schema], value: Any, path: str = "") -> Iterator[str]:
+        """Pointers of the properties that no schema of *schemas* names."""
+        if not isinstance(value, dict | list):
+            return
+        parts = [part for schema in schemas for part in self._expand(schema, value)]
+        if isinstance(value, list):
+            items = [part["items"] for part in parts if "items" in part]
+            for element in value if items else ():
+                yield from self._undocumented(items, element, f"{path}/*")
+            return
+        known: dict[str, list[Schema]] = defaultdict(list)
+        rest = [part["additionalProperties"] for part in parts if part.get("additionalProperties") not in (None, False)]
+        for part in parts:
+            for name, sub in part.get("properties", {}).items():
+                known[name].append(sub)
+        for name, element in value.items():
+            if name in known:
+                yield from self._undocumented(known[name], element, f"{path}/{name}")
+            elif rest:
+                yield from self._undocumented([sub for sub in rest if sub is not True], element, f"{path}/*")
+            else:
+                yield f"{path}/{name}"
+
+    def _expand(self, schema: Schema, value: Any) -> Iterator[Schema]:
+        """*schema* and what it stands for: its reference, its allOf, and those alternatives that *value* fits."""
+        yield schema
+        if "$ref" in schema:
+            yield from self._expand(self._resolve(schema), value)
+        for part in schema.get("allOf", ()):
+            yield from self._expand(part, value)
+        alternatives = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+        fitting = [part for part in alternatives if self._validator(part).is_valid(value)]
+        for part in self._closest(fitting, value):
+            yield from self._expand(part, value)
+
+    def _closest(self, fitting: Sequence[Schema], value: Any) -> Sequence[Schema]:
+        """The alternatives of *fitting* that name most of the members of *value*."""
+        if len(fitting) < 2 or not isinstance(value, dict):
+            return fitting
+        scores = [len(self._resolve(part).get("properties", {}).keys() & value.keys()) for part in fitting]
+        return [part for part, score in zip(fitting, scores, strict=True) if score == max(scores)]
+
+    def _resolve(self, schema: Schema) -> Schema:
+        while "$ref" in schema:
+            target: Any = self.document
+            for step in schema["$ref"].removeprefix("#/").split("/"):
+                target = target[step]
+            schema = target
+        return schema
+
+    def _validator(self, schema: Schema) -> jsonschema_rs.Draft202012Validator:
+        key = json.dumps(schema, sort_keys=True)
+        if key not in self._validators:
+            # Refs of the document are local; outside of it they need its name in front.
+            absolute = json.loads(key.replace('"$ref": "#/', f'"$ref": "{_URI}#/'))
+            self._validators[key] = jsonschema_rs.Draft202012Validator(absolute, registry=self._registry)
+        return self._validators[key]
+
+
+def _property_names(node: Any) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        if isinstance(node.get("properties"), Mapping):
+            yield from node["properties"]
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from _property_names(child)
+
+
+def _path_pattern(template: str) -> str:
+    return "".join(
+        "[^/]+" if part.startswith("{") else re.escape(quote(part)) for part in re.split(r"(\{[^}]+\})", template)
+    )
+
+
+def _unknown_operation(method: str, url: str) -> Finding:
+    depth = urlsplit(url).path.rstrip("/").count("/")
+    return Finding("operation", f"{method.upper()} on a path of {depth} segments", "is not in the contract")

@@ -1,0 +1,94 @@
+"""The command ``python -m pokitdok_sandbox``: reads options, says where it listens, serves until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from pokitdok_sandbox import settings as defaults
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXTRA = 'pip install "pokitdok-client[sandbox]"'
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the sandbox in the foreground; return the exit code."""
+    options = _parser().parse_args(argv)
+    try:
+        from pokitdok_sandbox.app import create_app  # noqa: PLC0415 - a missing extra gets a sentence, not a traceback
+        from pokitdok_sandbox.server import listen, serve  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        return _fail(f"the sandbox needs {error.name}, which is not installed: {EXTRA}")
+    try:
+        chosen = defaults.Settings(
+            client_id=options.client_id,
+            client_secret=options.client_secret,
+            speed=options.speed,
+            db=options.db,
+            strict=options.strict,
+            modern=options.modern,
+        )
+    except ValueError as error:
+        return _fail(str(error))
+    try:
+        listener = listen(options.host, options.port)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        return _fail(f"cannot listen on {options.host}:{options.port}: {reason}. Choose another with --port.")
+    port = listener.getsockname()[1]
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    try:
+        app = create_app(chosen)
+    except Exception as error:  # noqa: BLE001 - a contract or a database that cannot be used: its text names the remedy
+        listener.close()
+        return _fail(str(error))
+    serve(app, listener, lambda: print(_welcome(f"http://{host}:{port}", chosen), flush=True))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pokitdok_sandbox",
+        description="A local server that stands in for the retired PokitDok Platform API v4.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--host", default=defaults.DEFAULT_HOST, help="address to listen on")
+    parser.add_argument("--port", type=int, default=defaults.DEFAULT_PORT, help="port to listen on, 0 for a free one")
+    parser.add_argument("--client-id", default=defaults.DEFAULT_CLIENT_ID, help="id that the token endpoint accepts")
+    parser.add_argument("--client-secret", default=defaults.DEFAULT_CLIENT_SECRET, help="secret that goes with it")
+    parser.add_argument(
+        "--speed", type=float, default=1.0, help="pace of activities; 1 keeps a claim scheduled for five minutes"
+    )
+    parser.add_argument("--db", metavar="FILE", help="SQLite file that keeps the state; memory when left out")
+    parser.add_argument("--strict", action="store_true", help="refuse undocumented request fields instead of warning")
+    parser.add_argument("--modern", action="store_true", help="plain content types instead of the recorded oddities")
+    return parser
+
+
+def _welcome(url: str, chosen: defaults.Settings) -> str:
+    if (chosen.client_id, chosen.client_secret) == (defaults.DEFAULT_CLIENT_ID, defaults.DEFAULT_CLIENT_SECRET):
+        credentials = f"{chosen.client_id}:{chosen.client_secret}"
+    else:  # a secret of somebody's own is not for the screen
+        credentials = '"$POKITDOK_CLIENT_ID:$POKITDOK_CLIENT_SECRET"'
+    token = f"curl -s -u {credentials} -d grant_type=client_credentials {url}/oauth2/token"
+    cut = """sed -n 's/.*"access_token": *"\\([^"]*\\)".*/\\1/p'"""
+    read = f"{url}/api/v4/activities/{defaults.WELL_KNOWN_ACTIVITY}"
+    return (
+        f"PokitDok sandbox listening on {url} (Ctrl-C ends it)\n"
+        f'curl -s -H "Authorization: Bearer $({token} | {cut})" {read}'
+    )
+
+
+def _fail(text: str) -> int:
+    print(f"python -m pokitdok_sandbox: {text}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(0)

@@ -1,0 +1,87 @@
+"""Activities: list, read, cancel, and how the one of each call is opened. How they advance is in lifecycle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from pokitdok_sandbox.calls import Answer, Call, Handler, RefusalError, invalid
+from pokitdok_sandbox.lifecycle import is_scheduled, view
+
+if TYPE_CHECKING:
+    from pokitdok_sandbox.world import World
+
+PAGE = 20
+"""Items of a page when limit is left out, as recorded."""
+LARGEST_PAGE = 1000
+LARGEST_OFFSET = 2**53
+
+
+def open_record(world: World, name: str, now: float) -> dict[str, Any]:
+    """Return the record of a new activity, answered in-house until its handler says otherwise."""
+    return {
+        "id": world.new_id(now),
+        "_uuid": world.new_uuid(),
+        "_type": "PlatformActivityModel",
+        "name": name,
+        "trading_partner_id": "PokitDok",
+        "units_of_work": 1,
+        "path": "in_house",
+        "created": now,
+    }
+
+
+def list_activities(call: Call) -> Answer:
+    """Answer one page, oldest first, so that a walk is not shifted by the activities it makes itself."""
+    limit, offset = call.query.get("limit", PAGE), call.query.get("offset", 0)
+    wrong = {name: ["Not in the allowed range."] for name, bad in (("limit", limit < 1), ("offset", offset < 0)) if bad}
+    if wrong:
+        raise invalid(wrong)
+    limit, offset = min(limit, LARGEST_PAGE), min(offset, LARGEST_OFFSET)
+    records, count = call.world.store.activities(limit=limit, offset=offset, parent_id=call.query.get("parent_id"))
+    meta: dict[str, Any] = {"result_count": count}
+    if offset + limit < count:
+        meta["next"] = _with_offset(call.url, offset + limit)
+    return Answer([_shown(call, record) for record in records], meta)
+
+
+def get_activity(call: Call) -> Answer:
+    """Answer one activity as it is now."""
+    call.record["parameters"] = {"id": call.path["activity_id"]}
+    return Answer(_shown(call, _found(call)))
+
+
+def update_activity(call: Call) -> Answer:
+    """Cancel an activity that still waits for its transmission."""
+    record = _found(call)
+    if call.body["transition"] != "cancel":
+        raise invalid({"transition": ["The only known transition is cancel."]})
+    if not is_scheduled(record, call.now, call.world.settings.speed):
+        raise invalid({"transition": ["Only an activity in the state scheduled can be canceled."]})
+    record |= {"ended": "canceled", "ended_at": call.now}
+    call.world.store.put_activity(record)
+    return Answer(_shown(call, record))
+
+
+def _found(call: Call) -> dict[str, Any]:
+    record = call.world.store.activity(call.path["activity_id"])
+    if record is None:
+        raise RefusalError(404, {"query": "No activity has this id."})
+    return record
+
+
+def _shown(call: Call, record: dict[str, Any]) -> dict[str, Any]:
+    return view(record, call.now, call.world.settings.speed)
+
+
+def _with_offset(url: str, offset: int) -> str:
+    parts = urlsplit(url)
+    query = [(name, value) for name, value in parse_qsl(parts.query) if name != "offset"]
+    return urlunsplit(parts._replace(query=urlencode([*query, ("offset", offset)])))
+
+
+HANDLERS = {
+    "list_activities": Handler(list_activities, activity="activities"),
+    "get_activity": Handler(get_activity, activity="activities"),
+    "update_activity": Handler(update_activity, activity="activities"),
+}

@@ -1,0 +1,153 @@
+"""The ASGI app: routes made from the contract, and the sandbox's own. The way of a request is in pipeline."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from random import Random, SystemRandom
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from pokitdok_sandbox import activities, claims, eligibility, tokens, trading_partners
+from pokitdok_sandbox.calls import Call, Handler
+from pokitdok_sandbox.contract import Contract, ContractError, Operation, load_contract
+from pokitdok_sandbox.pipeline import Pipeline
+from pokitdok_sandbox.samples import sample
+from pokitdok_sandbox.settings import WELL_KNOWN_ACTIVITY, Settings
+from pokitdok_sandbox.store import Store
+from pokitdok_sandbox.validation import Validation
+from pokitdok_sandbox.wire import Wire, mark
+from pokitdok_sandbox.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from starlette.types import Receive, Scope, Send
+
+HANDLERS: Mapping[str, Handler] = {
+    **tokens.HANDLERS,
+    **activities.HANDLERS,
+    **eligibility.HANDLERS,
+    **claims.HANDLERS,
+    **trading_partners.HANDLERS,
+}
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    clock: Callable[[], float] = time.time,
+    random: Random | None = None,
+    contract: Contract | None = None,
+    handlers: Mapping[str, Handler] = HANDLERS,
+) -> Starlette:
+    """Build a sandbox for in-process use, for instance with ``httpx.ASGITransport``; ``app.state.world`` is its inside.
+
+    Args:
+        settings: The choices; the defaults when left out.
+        clock: Unix time in seconds; a test passes one that it moves itself.
+        random: Source of ids and tokens; the operating system's when left out.
+        contract: The contract to serve; openapi.yaml when left out.
+        handlers: operationId to handler.
+
+    Raises:
+        ContractError: The contract is missing, or has an operation without a handler.
+        StoreError: The database file cannot be used.
+    """
+    settings = settings or Settings()
+    contract = contract or load_contract()
+    absent = [operation.id for operation in contract.operations if operation.id not in handlers]
+    if absent:
+        raise ContractError(f"operations of openapi.yaml without a handler in pokitdok_sandbox: {', '.join(absent)}")
+    world = World(settings, Store(settings.db), clock, random or SystemRandom())
+    seed(world)
+
+    by_path: dict[str, dict[str, Operation]] = defaultdict(dict)
+    for operation in contract.operations:
+        by_path[operation.path][operation.method] = operation
+    wire = Wire(settings.modern)
+    pipeline = Pipeline(world, wire, Validation(contract), handlers)
+    routes = [Route(path, _Resource(pipeline, by_path[path])) for path in by_path]
+    routes += [Route(path[:-1], _MissingSlash(wire)) for path in by_path if path.endswith("/")]
+
+    async def not_found(_request: Request, _error: Exception) -> Response:
+        return mark(wire.not_found(), evidence="inferred", warnings=[])
+
+    app = Starlette(
+        routes=[*_own_routes(world), *routes],
+        exception_handlers={404: not_found},
+    )
+    app.router.redirect_slashes = False
+    app.state.world = world
+    return app
+
+
+def seed(world: World) -> None:
+    """Put in what exists from the start: the activity that the platform's documentation reads, a finished claim."""
+    if world.store.activity(WELL_KNOWN_ACTIVITY) is None:
+        created = int(WELL_KNOWN_ACTIVITY[:8], 16)
+        record = activities.open_record(world, "claims", created) | {"id": WELL_KNOWN_ACTIVITY}
+        call = Call(world, created, world.settings.client_id, {}, {}, sample("claims")["well_known"], "", record=record)
+        claims.submit_claim(call)
+        world.store.add_activity(record)
+
+
+def _own_routes(world: World) -> list[Route]:
+    async def healthz(_request: Request) -> Response:
+        return JSONResponse({"status": "ready"})
+
+    async def state(_request: Request) -> Response:
+        return JSONResponse(world.counters.state())
+
+    async def reset(_request: Request) -> Response:
+        world.store.clear()
+        world.counters.clear()
+        seed(world)
+        return JSONResponse(world.counters.state())
+
+    return [
+        Route("/healthz", healthz),
+        Route("/_sandbox/state", state),
+        Route("/_sandbox/reset", reset, methods=["POST"]),
+    ]
+
+
+class _MissingSlash:
+    """A collection path without its final slash: redirected before anything else is looked at, as recorded."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        url = Request(scope).url
+        response = self._wire.moved(str(url.replace(path=f"{url.path}/")))
+        await mark(response, evidence="recorded", warnings=[])(scope, receive, send)
+
+
+class _Resource:
+    """One path of the contract with its operations."""
+
+    def __init__(self, pipeline: Pipeline, operations: Mapping[str, Operation]) -> None:
+        self._pipeline = pipeline
+        self._operations = operations
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        operation = self._operations.get("GET" if request.method == "HEAD" else request.method)
+        if operation is None:
+            response = mark(self._without_operation(request.method), evidence="recorded", warnings=[])
+        else:
+            response = self._pipeline.respond(operation, request, await request.body())
+        if request.method == "HEAD":
+            response = Response(b"", response.status_code, response.headers)
+        await response(scope, receive, send)
+
+    def _without_operation(self, method: str) -> Response:
+        allowed = [*(["HEAD"] if "GET" in self._operations else []), "OPTIONS", *self._operations]
+        if method == "OPTIONS":
+            return Response(b"", 200, {"allow": ", ".join(allowed), "content-type": "text/html; charset=utf-8"})
+        return self._pipeline.wire.method_not_allowed(allowed)

@@ -1,0 +1,81 @@
+"""What a handler is given and what it gives back. How a request becomes a Call, and an Answer bytes, is in app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pokitdok_sandbox.world import World
+
+REQUIRED = "This field is required."
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request as a handler sees it: authenticated and validated against the contract.
+
+    Attributes:
+        world: The sandbox that was called.
+        now: Unix time at which the call began.
+        client_id: The application; empty for the token endpoint.
+        path: Path parameters.
+        query: Query parameters, in the types of the contract.
+        body: The JSON body, or the form as a map.
+        url: The URL of the request, built from its Host header.
+        authorization: The Authorization header, for the token endpoint alone.
+        record: The activity of this very call; a handler may add to it.
+        warnings: Texts that go out in X-Sandbox-Warning; names and pointers, never values.
+    """
+
+    world: World
+    now: float
+    client_id: str
+    path: Mapping[str, str]
+    query: Mapping[str, Any]
+    body: Any
+    url: str
+    authorization: str = field(default="", repr=False)
+    record: dict[str, Any] = field(default_factory=dict, repr=False)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes out: the data half of the envelope and additions to its meta half, or a whole bare body."""
+
+    data: Any
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    status: int = 200
+
+
+class RefusalError(Exception):
+    """The call is refused with an enveloped error; ``credits_billed`` overrides what the operation costs."""
+
+    def __init__(self, status: int, errors: Mapping[str, Any], *, credits_billed: int | None = None) -> None:
+        super().__init__(f"refused with {status}: {', '.join(errors)}")
+        self.status = status
+        self.errors = errors
+        self.credits_billed = credits_billed
+
+
+def invalid(messages: Mapping[str, Any]) -> RefusalError:
+    """Return the refusal of fields that do not fit: 422 with ``errors.validation``."""
+    return RefusalError(422, {"validation": messages})
+
+
+@dataclass(frozen=True)
+class Handler:
+    """How one operation is answered.
+
+    Attributes:
+        answer: The rule of the area.
+        activity: Name of the activity that each call makes; None for an operation outside the envelope.
+        billed: Whether a call costs a credit.
+    """
+
+    answer: Callable[[Call], Answer]
+    activity: str | None
+    billed: bool = False

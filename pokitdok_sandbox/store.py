@@ -1,0 +1,107 @@
+"""Keeps activities and tokens in SQLite, a JSON document each. No rule of the platform lives here."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from threading import RLock
+from typing import Any
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS activity (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, parent_id TEXT, doc TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS activity_parent ON activity (parent_id);
+CREATE TABLE IF NOT EXISTS token (id TEXT PRIMARY KEY, doc TEXT NOT NULL);
+"""
+
+Document = dict[str, Any]
+
+
+class StoreError(Exception):
+    """The database file cannot be used; the text names the file and the reason."""
+
+
+class Store:
+    """Documents by id, in the order in which they were added. Safe to share between threads.
+
+    Raises:
+        StoreError: ``path`` is not a database that this sandbox can open.
+    """
+
+    def __init__(self, path: str | None = None) -> None:
+        self._lock = RLock()
+        try:
+            self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
+        except sqlite3.Error as error:
+            raise StoreError(f"{path}: {error}. Name a file in a folder that exists and can be written.") from None
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.executescript(SCHEMA)
+        except sqlite3.Error as error:
+            self._db.close()
+            raise StoreError(f"{path}: {error}. Delete it or name another file.") from None
+
+    def close(self) -> None:
+        """Release the database; calling it again does nothing."""
+        with self._lock:
+            self._db.close()
+
+    def __del__(self) -> None:
+        # an app made for a test is dropped without a word; Python 3.13 warns of a connection nobody closed
+        if hasattr(self, "_db"):
+            self._db.close()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._db.execute("DELETE FROM activity")
+            self._db.execute("DELETE FROM token")
+
+    def add_activity(self, doc: Document) -> None:
+        """Append an activity; ``doc["id"]`` must be new."""
+        with self._lock:
+            self._db.execute(
+                "INSERT INTO activity (id, parent_id, doc) VALUES (?, ?, ?)",
+                (doc["id"], doc.get("parent_id"), json.dumps(doc)),
+            )
+
+    def put_activity(self, doc: Document) -> None:
+        """Replace the activity that has the id of ``doc``."""
+        with self._lock:
+            self._db.execute("UPDATE activity SET doc = ? WHERE id = ?", (json.dumps(doc), doc["id"]))
+
+    def activity(self, activity_id: str) -> Document | None:
+        """Return one activity, or None."""
+        return self._one("SELECT doc FROM activity WHERE id = ?", activity_id)
+
+    def activities(self, *, limit: int, offset: int, parent_id: str | None) -> tuple[list[Document], int]:
+        """Return one page, oldest first, and how many there are in all."""
+        where, values = ("WHERE parent_id = ?", [parent_id]) if parent_id is not None else ("", [])
+        with self._lock:
+            rows = self._db.execute(
+                f"SELECT doc FROM activity {where} ORDER BY seq LIMIT ? OFFSET ?",  # noqa: S608 - where is one of two constants
+                [*values, limit, offset],
+            ).fetchall()
+            count: int = self._db.execute(f"SELECT count(*) FROM activity {where}", values).fetchone()[0]  # noqa: S608
+        return [json.loads(row[0]) for row in rows], count
+
+    def put_token(self, digest: str, doc: Document) -> None:
+        """Remember a token by the digest of its text and drop those that ended before this one was issued."""
+        with self._lock:
+            self._db.execute("DELETE FROM token WHERE json_extract(doc, '$.expires') <= ?", (doc["issued"],))
+            self._db.execute("INSERT INTO token (id, doc) VALUES (?, ?)", (digest, json.dumps(doc)))
+
+    def token(self, digest: str) -> Document | None:
+        """Return what is known about a token, or None."""
+        return self._one("SELECT doc FROM token WHERE id = ?", digest)
+
+    def _one(self, statement: str, key: str) -> Document | None:
+        with self._lock, closing(self._db.execute(statement, (key,))) as rows:
+            row = rows.fetchone()
+        if row is None:
+            return None
+        doc: Document = json.loads(row[0])
+        return doc

@@ -1,0 +1,119 @@
+"""The recordings of the real platform as the oracle: the same request gets the same form of answer from the sandbox."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from pokitdok_sandbox.contract import load_contract
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "platform" / "recordings"
+ACCEPTED = Path(__file__).parent / "accepted_differences.yaml"
+HISTORY = ("/data/parameters", "/data/result")
+"""In a list of activities these tell what an account had done before, not how the platform answers."""
+
+
+def operation_of(method: str, path: str) -> str | None:
+    """Return the operation that a recorded request went to, or None when the contract has none at this address."""
+    steps = path.split("/")
+    for operation in load_contract().operations:
+        wanted = operation.path.split("/")
+        fits = all(want == step or (want.startswith("{") and step) for want, step in zip(wanted, steps, strict=False))
+        if operation.method == method and len(wanted) == len(steps) and fits:
+            return operation.id
+    return None
+
+
+def recorded() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    for file in sorted(RECORDINGS.glob("*/*.yaml")):
+        for interaction in yaml.safe_load(file.read_text(encoding="utf-8"))["interactions"]:
+            request = interaction["request"]
+            operation = operation_of(request["method"], urlsplit(request["uri"]).path)
+            if operation is not None and operation != "create_token":
+                yield operation, request, interaction["response"]
+
+
+def differences(theirs: Any, ours: Any, place: str = "") -> Iterator[str]:
+    """Yield the members of a recorded answer that ours lacks or holds in another type. Lists: by their union."""
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        for name, value in theirs.items():
+            if name not in ours:
+                yield f"{place}/{name}"
+            else:
+                yield from differences(value, ours[name], f"{place}/{name}")
+    elif isinstance(theirs, list) and isinstance(ours, list):
+        for one, other in zip([union(theirs)], [union(ours)], strict=True):
+            if one and other:
+                yield from differences(one, other, place)
+    elif type(theirs) is not type(ours):
+        yield place
+
+
+def union(items: list[Any]) -> Any:
+    maps = [item for item in items if isinstance(item, dict)]
+    return {name: value for item in maps for name, value in item.items()}
+
+
+async def differing(api: httpx.AsyncClient) -> set[tuple[str, str]]:
+    found: set[tuple[str, str]] = set()
+    for operation, request, response in recorded():
+        url = urlsplit(request["uri"])
+        headers = {"content-type": "application/json"} if request["body"] else {}
+        if response["status"]["code"] == 401:
+            headers["authorization"] = ""
+        ours = await api.request(
+            request["method"], f"{url.path}?{url.query}", content=request["body"] or b"", headers=headers
+        )
+        if ours.status_code != response["status"]["code"]:
+            found.add((operation, "status"))
+            continue
+        if ours.headers["content-type"] != response["headers"]["Content-Type"][0]:
+            found.add((operation, "content-type"))
+        for place in differences(json.loads(response["body"]["string"]), ours.json()):
+            if operation != "list_activities" or not place.startswith(HISTORY):
+                found.add((operation, place))
+    return found
+
+
+@pytest.mark.shared
+async def test_each_recorded_request_is_answered_in_the_recorded_form(api: httpx.AsyncClient) -> None:
+    accepted = {(entry["operation"], entry["member"]) for entry in yaml.safe_load(ACCEPTED.read_text(encoding="utf-8"))}
+    found = await differing(api)
+
+    assert sorted(found - accepted) == []
+    assert sorted(accepted - found) == []
+
+
+@pytest.mark.shared
+def test_the_recordings_reach_every_area() -> None:
+    assert {operation for operation, _, _ in recorded()} == {
+        "list_activities",
+        "check_eligibility",
+        "submit_claim",
+        "list_trading_partners",
+        "get_trading_partner",
+    }
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "place"),
+    [
+        ({"a": 1}, {}, ["/a"]),
+        ({"a": 1}, {"a": "1"}, ["/a"]),
+        ({"a": [{"b": 1}]}, {"a": [{"c": 1}, {"b": 1}]}, []),
+        ({"a": [{"b": 1}]}, {"a": [{"c": 1}]}, ["/a/b"]),
+        ({}, {"a": 1}, []),
+    ],
+)
+def test_a_difference_is_a_member_that_is_missing_or_of_another_type(theirs: Any, ours: Any, place: list[str]) -> None:
+    assert list(differences(theirs, ours)) == place

@@ -1,0 +1,71 @@
+"""What the database keeps, and for how long."""
+
+from __future__ import annotations
+
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pokitdok_sandbox.store import Store, StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_file_keeps_the_state_over_a_restart(tmp_path: Path) -> None:
+    file = str(tmp_path / "state.sqlite")
+    first = Store(file)
+    first.add_activity({"id": "a", "n": 1})
+    first.put_activity({"id": "a", "n": 2})
+    first.put_token("digest", {"issued": 0, "expires": 10})
+    first.close()
+
+    second = Store(file)
+    assert second.activity("a") == {"id": "a", "n": 2}
+    assert second.token("digest") == {"issued": 0, "expires": 10}
+    second.clear()
+    assert second.activity("a") is None
+    assert second.token("digest") is None
+    second.close()
+
+
+def test_pages_are_in_the_order_of_arrival_and_can_be_narrowed_to_a_parent() -> None:
+    store = Store()
+    for number in range(5):
+        store.add_activity({"id": str(number), "parent_id": "p" if number % 2 else None})
+
+    page, count = store.activities(limit=2, offset=1, parent_id=None)
+    assert ([doc["id"] for doc in page], count) == (["1", "2"], 5)
+    page, count = store.activities(limit=20, offset=0, parent_id="p")
+    assert ([doc["id"] for doc in page], count) == (["1", "3"], 2)
+
+
+def test_tokens_that_ended_are_dropped_when_the_next_is_issued() -> None:
+    store = Store()
+    store.put_token("old", {"issued": 0, "expires": 10})
+    store.put_token("new", {"issued": 10, "expires": 20})
+
+    assert store.token("old") is None
+    assert store.token("new") is not None
+
+
+def test_threads_share_one_store() -> None:
+    store = Store()
+    threads = [Thread(target=lambda n=n: [store.add_activity({"id": f"{n}-{m}"}) for m in range(50)]) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert store.activities(limit=1, offset=0, parent_id=None)[1] == 400
+
+
+def test_a_file_that_is_no_database_is_named_with_the_remedy(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("not a database, but long enough to look like one to nobody" * 50)
+
+    with pytest.raises(StoreError, match=r"notes\.txt: .* Delete it or name another file"):
+        Store(str(file))
+    with pytest.raises(StoreError, match="Name a file in a folder that exists"):
+        Store(str(tmp_path / "absent" / "state.sqlite"))

@@ -1,0 +1,136 @@
+"""The checker of traffic against the contract, on a contract of its own: each kind of finding, and no values in any."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pokitdok_ext.testing import Contract
+
+CANARY = "Canary-Quill-1984"
+
+DOCUMENT = {
+    "openapi": "3.1.0",
+    "info": {"title": "t", "version": "1"},
+    "paths": {
+        "/things/": {
+            "post": {
+                "operationId": "make_thing",
+                "parameters": [{"name": "limit", "in": "query", "schema": {"type": "integer"}}],
+                "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}}},
+                "responses": {
+                    "200": {
+                        "description": "ok",
+                        "content": {
+                            "application/json": {
+                                "schema": {
+                                    "anyOf": [
+                                        {"$ref": "#/components/schemas/Thing"},
+                                        {"$ref": "#/components/schemas/Failure"},
+                                    ]
+                                }
+                            }
+                        },
+                    },
+                    "default": {"description": "any"},
+                },
+            }
+        },
+        "/things/{id}": {"get": {"operationId": "read_thing", "responses": {"204": {"description": "none"}}}},
+        "/things/status": {"get": {"operationId": "read_status", "responses": {"204": {"description": "none"}}}},
+    },
+    "components": {
+        "schemas": {
+            "Thing": {
+                "type": "object",
+                "required": ["name"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "parts": {"type": "array", "items": {"$ref": "#/components/schemas/Thing"}},
+                    "by_code": {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Thing"}},
+                },
+            },
+            "Failure": {"type": "object", "required": ["errors"], "properties": {"errors": {"type": "string"}}},
+        }
+    },
+}
+
+CONTRACT = Contract(DOCUMENT)
+
+
+def request_findings(
+    value: object, url: str = "https://host.test/things/", media_type: str = "application/json"
+) -> list[str]:
+    body = json.dumps(value).encode()
+    return [str(finding) for finding in CONTRACT.check_request("POST", url, media_type=media_type, body=body)]
+
+
+def answer_findings(body: bytes, status: int = 200) -> list[str]:
+    return [str(finding) for finding in CONTRACT.check_answer("POST", "/things/", status=status, body=body)]
+
+
+def test_good_traffic_gives_no_findings() -> None:
+    assert request_findings({"name": "a", "parts": [{"name": "b"}], "by_code": {"x": {"name": "c"}}}) == []
+    assert answer_findings(b'{"name": "a"}') == []
+    assert answer_findings(b'{"errors": "no"}') == []
+
+
+@pytest.mark.parametrize(
+    ("value", "finding"),
+    [
+        ({}, "make_thing request /: body: breaks required"),
+        ({"name": 1}, "make_thing request /name: body: breaks type"),
+        ({"name": "a", "parts": [{}]}, "make_thing request /parts/0: body: breaks required"),
+        ({"name": "a", "extra": CANARY}, "make_thing request: undocumented property: /extra"),
+        ({"name": "a", "parts": [{"name": "b", "x": 1}]}, "make_thing request: undocumented property: /parts/*/x"),
+        (
+            {"name": "a", "by_code": {CANARY: {"name": "b", "x": 1}}},
+            "make_thing request: undocumented property: /by_code/*/x",
+        ),
+    ],
+)
+def test_bad_request_body_is_found(value: object, finding: str) -> None:
+    assert request_findings(value) == [finding]
+
+
+def test_undocumented_query_parameter_is_found_by_name() -> None:
+    findings = request_findings({"name": "a"}, url=f"https://host.test/things/?limit=1&who={CANARY}")
+    assert findings == ["make_thing request: undocumented property: query parameter who"]
+
+
+def test_undocumented_media_type_is_found() -> None:
+    assert request_findings({"name": "a"}, media_type="text/plain") == [
+        "make_thing request: media type: text/plain is not documented"
+    ]
+
+
+def test_unreadable_body_is_found() -> None:
+    assert answer_findings(b"<html>") == ["make_thing answer 200: body: is not JSON"]
+
+
+def test_status_that_only_default_covers_is_found() -> None:
+    assert answer_findings(b"{}", status=418) == ["make_thing answer 418: status: is not documented"]
+
+
+def test_operation_that_is_not_in_the_contract_is_found_without_its_path() -> None:
+    [finding] = CONTRACT.check_answer("GET", f"https://host.test/{CANARY}/x/y", status=200, body=b"")
+    assert str(finding) == "GET on a path of 3 segments: operation: is not in the contract"
+
+
+def test_literal_path_beats_parameter() -> None:
+    operation = CONTRACT.operation("GET", "/things/status")
+    assert operation is not None
+    assert operation.id == "read_status"
+
+
+def test_body_of_an_answer_without_documented_content_is_found() -> None:
+    [finding] = CONTRACT.check_answer("GET", "/things/7", status=204, body=b"x")
+    assert str(finding) == "read_thing answer 204: body: there is one where none is documented"
+
+
+def test_no_value_stands_in_any_finding() -> None:
+    bad = {"name": {"x": CANARY}, "parts": CANARY, "by_code": {CANARY: CANARY}, "extra": {"deep": CANARY}}
+    text = "\n".join(request_findings(bad) + answer_findings(json.dumps({"errors": [CANARY]}).encode()))
+    assert text
+    assert CANARY not in text
