@@ -66,17 +66,17 @@ __all__ = [
     "connect",
 ]
 
-_ELSEWHERE = {"connect": "pokitdok_ext._client", "TokenState": "pokitdok_ext._tokens"}
-_TOKEN_ERRORS = {"ClientClosedError", "ConfigurationError", "InvalidClientError", "PermanentTokenError"}
+if not TYPE_CHECKING:  # a type checker would take any misspelled name for one of these
 
-
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    ours = name.startswith("Token") or name in _TOKEN_ERRORS
-    home = _ELSEWHERE.get(name, "pokitdok_ext._errors" if ours else "pokitdok_api.errors")
-    value = globals()[name] = getattr(import_module(home), name)
-    return value
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        errors = import_module("pokitdok_ext._errors")
+        home = {"connect": "pokitdok_ext._client", "TokenState": "pokitdok_ext._tokens"}.get(name)
+        if home is None:
+            home = "pokitdok_ext._errors" if hasattr(errors, name) else "pokitdok_api.errors"
+        value = globals()[name] = getattr(import_module(home), name)
+        return value
 
 
 def __dir__() -> list[str]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import httpx
 
+from pokitdok_api._operations import Operation
+
 from ._errors import ConfigurationError, TokenRefusedError
 from ._tokens import AccessToken, ClientTokens
 
@@ -81,28 +83,22 @@ class TokenAuth(httpx.Auth):
         return False
 
     def _replays(self, request: httpx.Request, response: httpx.Response, token: AccessToken) -> bool:
-        """Whether to send the request again. If it was refused for good, the error says why."""
+        """Whether to send the request again with a new token. If it is refused for good, the error says why."""
         if not self._refused(response):
             return False
         verdict = self._tokens.manager.reject(token)
-        if verdict == "fixed":
-            raise _refusal(
-                request,
-                "the token you passed was refused; it is never renewed: pass a new one, or client_id and client_secret",
-            )
-        if verdict == "brake":
-            raise _refusal(request, _BRAND_NEW)
-        if not isinstance(request.stream, httpx.ByteStream):
-            raise _refusal(
-                request,
-                "the token was refused, and the body is a stream that cannot be sent twice; call again with a new one",
-            )
-        return True
+        if verdict != "renew":
+            _explain(request, response, _STATIC if verdict == "fixed" else _BRAND_NEW)
+        elif not isinstance(request.stream, httpx.ByteStream):
+            _explain(request, response, _STREAMED)
+        else:
+            return True
+        return False
 
     def _replayed(self, request: httpx.Request, response: httpx.Response) -> None:
         self._tokens.manager.count_replay()
         if self._refused(response):
-            raise _refusal(request, _BRAND_NEW)
+            _explain(request, response, _BRAND_NEW)
 
     def _refused(self, response: httpx.Response) -> bool:
         return (
@@ -112,10 +108,12 @@ class TokenAuth(httpx.Auth):
         )
 
 
+_STATIC = "the token you passed was refused; it is never renewed: pass a new one, or client_id and client_secret"
 _BRAND_NEW = (
     "a brand-new token was refused; check that the application is active, that base_url is where its credentials "
     "belong, and this machine's clock"
 )
+_STREAMED = "the token was refused, and the body is a stream that cannot be sent twice; call again with a new one"
 
 
 def _signed(request: httpx.Request, token: AccessToken) -> httpx.Request:
@@ -123,7 +121,9 @@ def _signed(request: httpx.Request, token: AccessToken) -> httpx.Request:
     return request
 
 
-def _refusal(request: httpx.Request, what: str) -> TokenRefusedError:
-    operation = request.extensions.get("pokitdok.operation")  # its path is a template: a real path may name a patient
-    asked = f"{request.method} request" if operation is None else f"{operation.method} {operation.path}"
-    return TokenRefusedError(f"{asked} was answered 401: {what}")
+def _explain(request: httpx.Request, response: httpx.Response, why: str) -> None:
+    """Raise the 401 with its reason. A request made by hand is of no operation; its caller gets the answer itself."""
+    operation = request.extensions.get("pokitdok.operation")
+    if isinstance(operation, Operation):
+        text = f"{operation.id}: {operation.method} {operation.path} was answered 401: {why}"
+        raise TokenRefusedError(text, operation=operation, headers=response.headers)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import httpx
+
 from pokitdok_api import Client
 from pokitdok_api.types import UNSET, Unset
 
@@ -18,7 +19,7 @@ from ._tokens import ClientTokens, Secret, manager_for
 
 _LOOPBACK = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?/*")
 _ROUTE_OPTIONS = ("verify", "cert", "proxy", "trust_env")
-_OURS = frozenset({"auth", "base_url", "follow_redirects", "timeout", "transport"})
+_OURS = frozenset({"auth", "base_url", "follow_redirects", "headers", "timeout", "transport"})
 
 _NO_BASE_URL = """\
 no base_url: pass base_url=..., or set POKITDOK_BASE_URL.
@@ -97,16 +98,15 @@ def connect(
     else:
         source = StaticToken(token or "")
     tokens = ClientTokens(manager_for(source))
-    given = {} if isinstance(timeout, Unset) else {"timeout": timeout}
     return Client(
         root,
         auth=TokenAuth(tokens, Origin.of(httpx.URL(root))),
         transport=transport,
         async_transport=async_transport,
+        timeout=timeout,
         headers={"User-Agent": user_agent},
         tokens=tokens,
         httpx_args=options,
-        **given,
     )
 
 

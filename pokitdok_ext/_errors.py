@@ -12,13 +12,22 @@ The errors of the API itself are generated (`pokitdok_api.errors`); these share 
             TokenUnavailableError       token endpoint down, unreachable or too slow; token provider failed
             TokenEndpointMovedError     the token endpoint is not at this address
             TokenResponseError          the token answer cannot be used
-            TokenRefusedError           the API refused a token that a renewal cannot replace
+            TokenRefusedError           the API refused a token for good; an AuthenticationError too
             ClientClosedError           the client was closed
 
 Texts hold method, URL without query, status and OAuth error code; never a secret, a token, a header or a body.
 """
 
-from pokitdok_api.errors import PokitDokError
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pokitdok_api.errors import AuthenticationError, PokitDokError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pokitdok_api._operations import Operation
 
 
 class ConfigurationError(PokitDokError):
@@ -82,8 +91,15 @@ class TokenResponseError(TokenError):
     transient = True
 
 
-class TokenRefusedError(TokenError):
-    """The API refused a token that a renewal cannot replace: a static one, or one that is brand-new."""
+class TokenRefusedError(TokenError, AuthenticationError):
+    """The API answered 401, and a renewal does not help: the token is a static one, or brand-new.
+
+    It has the attributes of an `AuthenticationError`; `body` is None, as the answer was not read.
+    """
+
+    def __init__(self, message: str, *, operation: Operation, headers: Mapping[str, str]) -> None:
+        super().__init__(operation=operation, status_code=401, headers=headers, body=None, activity_id=None)
+        self.args = (message,)
 
 
 class ClientClosedError(TokenError):

@@ -18,7 +18,7 @@ from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, Literal, Protocol
 from urllib.parse import quote_plus, urlencode
 
 import httpx
@@ -227,8 +227,8 @@ class ClientCredentials:
     style: Literal["basic", "body"] = "basic"
     user_agent: str = "pokitdok-client"
     route: Route = field(default_factory=Route)
-    renewable: ClassVar[bool] = True
-    _encode: Callable[[str], str] = field(default=quote_plus, init=False, repr=False)
+    renewable: bool = field(default=True, init=False, repr=False)
+    _raw: bool = field(default=False, init=False, repr=False)
     _life_assumed: bool = field(default=False, init=False, repr=False)
 
     @property
@@ -245,19 +245,19 @@ class ClientCredentials:
         """
         deadline = time.monotonic() + limit
         try:
-            return self._ask(self._encode, deadline)
+            return self._ask(deadline, raw=self._raw)
         except InvalidClientError:
             plain = f"{self.client_id}{self.client_secret.reveal()}"
-            if self.style != "basic" or self._encode is str or quote_plus(plain) == plain:
+            if self.style != "basic" or self._raw or quote_plus(plain) == plain:
                 raise
-        grant = self._ask(str, deadline)
-        self._encode = str
+        grant = self._ask(deadline, raw=True)
+        self._raw = True
         return grant
 
-    def _ask(self, encode: Callable[[str], str], deadline: float) -> TokenGrant:
+    def _ask(self, deadline: float, *, raw: bool) -> TokenGrant:
         where = f"POST {self.token_url}"
         try:
-            response = self.route.send(self._request(encode, deadline - time.monotonic()), deadline)
+            response = self.route.send(self._request(deadline - time.monotonic(), raw), deadline)
         except httpx.HTTPError as exc:
             failed, transient = _bare(exc), not _is_certificate_error(exc)
         else:
@@ -272,11 +272,11 @@ class ClientCredentials:
         advice = "check that the server runs and that base_url is right" if transient else "check its certificate"
         raise TokenUnavailableError(f"{where}: no answer ({type(failed).__name__}); {advice}", transient) from failed
 
-    def _request(self, encode: Callable[[str], str], limit: float) -> httpx.Request:
+    def _request(self, limit: float, raw: bool) -> httpx.Request:
         form = {"grant_type": "client_credentials"}
         headers = {"Accept": "application/json", "User-Agent": self.user_agent}
         if self.style == "basic":
-            pair = f"{encode(self.client_id)}:{encode(self.client_secret.reveal())}"
+            pair = ":".join(x if raw else quote_plus(x) for x in (self.client_id, self.client_secret.reveal()))
             headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
         else:
             form |= {"client_id": self.client_id, "client_secret": self.client_secret.reveal()}

@@ -471,9 +471,10 @@ class ClientTokens:
         Raises:
             ClientClosedError: The client was closed.
         """
-        if self._manager is None:
+        manager = self._manager
+        if manager is None:
             raise ClientClosedError("this client was closed; make a new one with connect()")
-        return self._manager
+        return manager
 
     def warm(self) -> None:
         """Fetch a token now, so that wrong credentials show at start-up.
@@ -493,8 +494,9 @@ class ClientTokens:
 
     def state(self) -> TokenState:
         """Phase, seconds left, fingerprint, last error and counters; after closing, as they were then."""
-        if self._manager is not None:
-            self._last_state = self._manager.state()
+        manager = self._manager
+        if manager is not None:
+            self._last_state = manager.state()
         return self._last_state
 
     def close(self) -> None:

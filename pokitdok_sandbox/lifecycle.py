@@ -49,12 +49,12 @@ REAL_TIME = (
 QUEUED = (
     Stage("schedule", "scheduled", "Scheduled for next available transmission to Trading Partner", 0),
     Stage("generate", "generating", "Generating X12 transactions", 300),
-    Stage("store", "stored", "Batch transactions stored for later processing", 301),
-    Stage("transmit", "transmitting", "Transmitting transactions to Trading Partner", 302),
-    Stage("wait", "waiting", "Waiting on Trading Partner Response", 303),
-    Stage("receive", "receiving", "Receiving transactions from Trading Partner", 308),
-    Stage("process", "processing", "Processing X12 transactions", 309),
-    Stage("complete", "completed", "Completed", 310),
+    Stage("store", "stored", "Batch transactions stored for later processing", 315),
+    Stage("transmit", "transmitting", "Transmitting transactions to Trading Partner", 330),
+    Stage("wait", "waiting", "Waiting on Trading Partner Response", 345),
+    Stage("receive", "receiving", "Receiving transactions from Trading Partner", 390),
+    Stage("process", "processing", "Processing X12 transactions", 405),
+    Stage("complete", "completed", "Completed", 420),
 )
 PATHS = {"in_house": IN_HOUSE, "real_time": REAL_TIME, "queued": QUEUED}
 

@@ -42,7 +42,7 @@ from pokitdok_sandbox import Sandbox
 SPEED = 60.0
 """How much faster than the platform the sandbox moves claims: minutes become seconds."""
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.1
 DEADLINE_SECONDS = 25.0
 
 END_STATES = {"completed", "failed", "rejected", "rejected_reviewed", "canceled"}
@@ -55,12 +55,12 @@ Next:
   start the sandbox           python -m pokitdok_sandbox
   then paste into python:
 
-    from pokitdok_ext import connect
-    from pokitdok_api.api.trading_partners import list_trading_partners
+from pokitdok_ext import connect
+from pokitdok_api.api.trading_partners import list_trading_partners
 
-    with connect("{client_id}", "{client_secret}", base_url="http://127.0.0.1:8400") as client:
-        for partner in list_trading_partners.sync(client=client).data:
-            print(partner.id, partner.name)
+with connect("{client_id}", "{client_secret}", base_url="http://127.0.0.1:8400") as client:
+    for partner in list_trading_partners.sync(client=client).data:
+        print(partner.id, partner.name)
 """
 
 
@@ -79,7 +79,7 @@ def main() -> int:
         print("\nInterrupted; the sandbox is stopped and nothing is left behind.", file=sys.stderr)
         return 130
     console.print(f"token requests: {facts['token_requests']}\n")
-    console.print(next_steps, markup=False)
+    console.print(next_steps, markup=False, soft_wrap=True)
     if as_json:
         print(json.dumps(facts, indent=2))
     return 0 if facts["claim"]["state"] == "completed" else 1
@@ -189,8 +189,8 @@ def words(code: object) -> str:
 def benefit_table(rows: list[dict[str, str]]) -> Table:
     table = Table()
     for column in ("benefit", "for", "in network", "period"):
-        table.add_column(column)
-    table.add_column("amount", justify="right")
+        table.add_column(column, no_wrap=True)
+    table.add_column("amount", justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*row.values())
     return table

@@ -125,7 +125,7 @@ def join(threads: Iterable[threading.Thread]) -> None:
         assert not thread.is_alive(), "a thread still waits"
 
 
-# --- windows and clocks -------------------------------------------------------------------------------------------------
+# --- windows and clocks ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_fresh_token_takes_no_lock_and_starts_no_thread(held: HeldClock, monkeyp
     assert value(manager) == "token-1"
 
 
-# --- one flight ---------------------------------------------------------------------------------------------------------
+# --- one flight -----------------------------------------------------------------------------------
 
 
 def test_threads_and_loops_together_share_one_cold_fetch() -> None:
@@ -349,12 +349,13 @@ def test_waiter_takes_over_from_an_interrupted_leader() -> None:
     assert values == ["token-2"]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # the interruption is meant
-async def test_three_interrupted_leaders_end_in_an_error() -> None:
+async def test_three_interrupted_leaders_end_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", void)  # the interruption is meant
     source = FakeSource(SystemExit(), SystemExit(), SystemExit())
     manager = TokenManager(source)
     with pytest.raises(TokenUnavailableError, match="did not end"):
         await manager.aget()
+    join(thread for thread in threading.enumerate() if thread.name == "pokitdok-token")
     assert source.calls == 3
 
 
@@ -380,7 +381,7 @@ def void(_: object) -> None:
     return None
 
 
-# --- stale --------------------------------------------------------------------------------------------------------------
+# --- stale ----------------------------------------------------------------------------------------
 
 
 def test_stale_token_is_served_at_once_and_renewed_once_in_the_background(held: HeldClock) -> None:
@@ -454,7 +455,7 @@ def test_renewal_that_ends_no_later_keeps_the_token_and_rests(held: HeldClock) -
     assert source.calls == 3, "half of the 200 seconds that were left have passed"
 
 
-# --- failures -----------------------------------------------------------------------------------------------------------
+# --- failures -------------------------------------------------------------------------------------
 
 DOWN, BROKEN = TokenUnavailableError("down"), TokenResponseError("broken")
 
@@ -557,7 +558,7 @@ def test_bug_in_a_source_reaches_the_caller_and_ends_the_flight(held: HeldClock)
     assert value(manager) == "token-2"
 
 
-# --- refused tokens -----------------------------------------------------------------------------------------------------
+# --- refused tokens -------------------------------------------------------------------------------
 
 
 def test_refused_token_is_replaced(held: HeldClock) -> None:
@@ -592,6 +593,7 @@ def test_refusal_during_a_renewal_joins_it(held: HeldClock) -> None:
     join(waiter)
     assert values == ["token-2"]
     assert source.calls == 2
+    assert manager.reject(manager.get()) == "renew", "no renewal was forced, so there is nothing to brake"
 
 
 def test_brake_holds_for_a_minute_after_a_forced_renewal(held: HeldClock) -> None:
@@ -614,7 +616,7 @@ def test_token_of_a_source_without_another_is_kept(held: HeldClock) -> None:
     assert value(manager) == "token-1"
 
 
-# --- sharing, closing, state --------------------------------------------------------------------------------------------
+# --- sharing, closing, state ----------------------------------------------------------------------
 
 
 class KeyedSource(FakeSource):

@@ -174,9 +174,9 @@ class Contract:
         for name, element in value.items():
             if name in known:
                 yield from self._undocumented(known[name], element, f"{path}/{name}")
-            elif rest:
-                yield from self._undocumented([sub for sub in rest if sub is not True], element, f"{path}/*")
-            else:
+            elif rest and True not in rest:  # true allows anything at any depth
+                yield from self._undocumented(rest, element, f"{path}/*")
+            elif not rest:
                 yield f"{path}/{name}"
 
     def _expand(self, schema: Schema, value: Any) -> Iterator[Schema]:

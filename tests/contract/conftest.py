@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,27 @@ class InProcess(httpx.BaseTransport):
 
 def pytest_recording_configure(config: pytest.Config, vcr: VCR) -> None:
     contract = hashlib.sha256((ROOT / "openapi.yaml").read_bytes()).hexdigest()[:12]
-    origin = f"pokitdok_sandbox {pokitdok_sandbox.__version__}, contract {contract}; not traffic of the real platform"
+    origin = f"pokitdok_sandbox {version('pokitdok-client')}, contract {contract}; not traffic of the real platform"
     vcr.register_serializer("yaml", ReadableYaml(origin))
 
 
 @pytest.fixture(scope="session")
 def vcr_config() -> dict[str, Any]:
     return vcr_settings()
+
+
+@pytest.fixture(autouse=True)
+def _everything_recorded_is_played(request: pytest.FixtureRequest, record_mode: str) -> Iterator[None]:
+    """A call that a test no longer makes has to leave its cassette too."""
+    cassette = request.getfixturevalue("vcr")
+    yield
+    if cassette is not None and record_mode == "none":
+        unplayed = [
+            f"{recorded.method} {recorded.path}"
+            for number, recorded in enumerate(cassette.requests)
+            if not cassette.play_counts[number]
+        ]
+        assert not unplayed, f"recorded but not played: {unplayed}; nox -s record"
 
 
 @pytest.fixture

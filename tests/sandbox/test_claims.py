@@ -45,7 +45,7 @@ async def test_a_claim_stays_scheduled_for_five_minutes_and_is_then_accepted(
 ) -> None:
     claim_id = (await api.post(URL, json=claim)).json()["data"]["id"]
     states = []
-    for seconds in (0, 299, 1, 1, 1, 1, 5, 1, 1):
+    for seconds in (0, 299, 1, 15, 15, 15, 45, 15, 15):
         clock.now += seconds
         states.append((await api.get(f"/api/v4/activities/{claim_id}")).json()["data"]["state"]["name"])
     assert states == [
@@ -88,7 +88,7 @@ async def test_trigger_values_have_a_claim_rejected(
     else:
         claim["subscriber"]["member_id"] = value
     claim_id = (await api.post(URL, json=claim)).json()["data"]["id"]
-    clock.now += 310
+    clock.now += 420
 
     seen = (await api.get(f"/api/v4/activities/{claim_id}")).json()["data"]
     assert (seen["state"]["name"], seen["tracking_description"]) == ("rejected", "rejected")
@@ -100,7 +100,7 @@ async def test_trigger_values_have_a_claim_rejected(
 async def test_triggers_belong_to_the_mock_payer(api: httpx.AsyncClient, claim: dict[str, Any], clock: Any) -> None:
     claim["subscriber"]["member_id"] = "00001234"
     answer = await api.post(URL, json=claim | {"trading_partner_id": "aetna"})
-    clock.now += 310
+    clock.now += 420
 
     seen = (await api.get(f"/api/v4/activities/{answer.json()['data']['id']}")).json()["data"]
     assert seen["state"]["name"] == "completed"
@@ -127,7 +127,7 @@ async def test_without_a_total_the_lines_are_added_up(
     del claim["claim"]["total_charge_amount"]
     claim["claim"]["service_lines"] *= 2
     claim_id = (await api.post(URL, json=claim)).json()["data"]["id"]
-    clock.now += 310
+    clock.now += 420
 
     seen = (await api.get(f"/api/v4/activities/{claim_id}")).json()["data"]
     assert seen["result"]["submitter"]["amount_in_process"]["amount"] == "120.0"

@@ -98,7 +98,7 @@ async def test_every_answer_fits_the_contract_to_the_letter(
     for _ in range(2):
         await look("update_activity", "PUT", f"/api/v4/activities/{claim_id}", {"transition": "cancel"})
     await look("get_activity", "GET", f"/api/v4/activities/{'0' * 24}")
-    for seconds in (0, 300, 1, 1, 1, 5, 1, 1):
+    for seconds in (0, 300, 15, 15, 15, 45, 15, 15):
         clock.now += seconds
         page = await look("list_activities", "GET", "/api/v4/activities/?limit=100")
     for activity in page["data"]:

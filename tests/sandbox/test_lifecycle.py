@@ -29,18 +29,18 @@ def record(**more: Any) -> dict[str, Any]:
         (0, "scheduled", ["init"], "submitting"),
         (299.9, "scheduled", ["init"], "submitting"),
         (300, "generating", ["init", "scheduled"], "submitting"),
-        (301, "stored", ["init", "scheduled", "generating"], "submitting"),
-        (302, "transmitting", ["init", "scheduled", "generating", "stored"], "submitting"),
-        (303, "waiting", ["init", "scheduled", "generating", "stored", "transmitting"], "waiting"),
-        (308, "receiving", ["init", "scheduled", "generating", "stored", "transmitting", "waiting"], "waiting"),
+        (315, "stored", ["init", "scheduled", "generating"], "submitting"),
+        (330, "transmitting", ["init", "scheduled", "generating", "stored"], "submitting"),
+        (345, "waiting", ["init", "scheduled", "generating", "stored", "transmitting"], "waiting"),
+        (390, "receiving", ["init", "scheduled", "generating", "stored", "transmitting", "waiting"], "waiting"),
         (
-            309,
+            405,
             "processing",
             ["init", "scheduled", "generating", "stored", "transmitting", "waiting", "receiving"],
             "waiting",
         ),
         (
-            310,
+            420,
             "completed",
             ["init", "scheduled", "generating", "stored", "transmitting", "waiting", "receiving", "processing"],
             "acknowledged",
@@ -65,7 +65,7 @@ def test_times_are_naive_utc_with_microseconds() -> None:
     assert seen["history"][2]["record_dt"] == "2023-11-14T22:18:20.000000"
 
 
-@pytest.mark.parametrize(("speed", "elapsed"), [(60.0, 5.2), (600.0, 0.52), (float("inf"), 0.0)])
+@pytest.mark.parametrize(("speed", "elapsed"), [(60.0, 7.0), (600.0, 0.7), (float("inf"), 0.0)])
 def test_speed_shortens_every_stage(speed: float, elapsed: float) -> None:
     assert view(record(), CREATED + elapsed, speed)["state"]["name"] == "completed"
 
@@ -77,7 +77,7 @@ def test_a_clock_that_went_back_leaves_the_claim_scheduled() -> None:
 def test_a_rejected_claim_ends_in_its_own_state() -> None:
     refused = record(outcome={"result": {"patient": {}}, "tracking_description": "rejected", "state": "rejected"})
 
-    seen = view(refused, CREATED + 310, speed=1.0)
+    seen = view(refused, CREATED + 420, speed=1.0)
 
     assert seen["state"] == {"name": "rejected", "title": "Rejected"}
     assert seen["result"] == {"patient": {}}

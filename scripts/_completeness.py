@@ -1,0 +1,142 @@
+"""Compares the contract with the code that came out: the generator loses some things without a word."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from _contract import Contract, GenerationError
+from openapi_python_client.strings import ClassName, PythonIdentifier
+
+FORBIDDEN_COMPONENTS = frozenset(
+    {
+        *("Any", "Choice", "ClassVar", "Client", "File", "IntEnum", "Literal", "Lone", "Mapping", "MapModel", "Misfit"),
+        *("Model", "Operation", "Response", "Self", "StrEnum", "Tokens", "Unset"),
+    }
+)
+"""Names that a module of the generated package already uses for something else."""
+
+FORBIDDEN_PROPERTIES = frozenset({"additional_properties", "from_dict", "to_dict", "keys", "values", "items", "get"})
+FUNCTIONS = {"sync", "sync_detailed", "asyncio", "asyncio_detailed"}
+
+
+def check_names(contract: Contract) -> None:
+    """Raise GenerationError if two names of the contract become one, or one hides a name of ours."""
+    problems = [
+        f"component {name}: the name is taken" for name in contract.schemas if _class(name) in FORBIDDEN_COMPONENTS
+    ]
+    problems += _collisions("components", contract.schemas, _module)
+    problems += _collisions("operations", contract.operations, lambda name: PythonIdentifier(name, "field_"))
+    for name in contract.schemas:
+        taken = FORBIDDEN_PROPERTIES & {PythonIdentifier(key, "field_") for key in contract.properties(name)}
+        problems += [f"{name}.{key}: the name is taken by a method of every model" for key in sorted(taken)]
+        problems += _enum_names(name, contract.schemas[name])
+    problems += [
+        f"operationId {name}: write it as {PythonIdentifier(name, 'field_')}"
+        for name in contract.operations
+        if PythonIdentifier(name, "field_") != name
+    ]
+    _fail(problems)
+
+
+def _enum_names(name: str, schema: dict[str, Any]) -> list[str]:
+    codes: list[Any] = schema.get("enum", [])
+    names: list[str] = schema.get("x-enum-varnames", [])
+    if codes and not names:
+        return [f"{name}: x-enum-varnames is missing; without it the names of codes change as codes are added"]
+    if len(names) != len(codes):
+        return [f"{name}: {len(codes)} codes and {len(names)} x-enum-varnames"]
+    return _collisions(f"codes of {name}", names, lambda each: PythonIdentifier(each, "field_"))
+
+
+def check_completeness(contract: Contract, output: Path) -> None:
+    """Raise GenerationError unless *output* has the operations, components, properties and codes of the contract."""
+    problems: list[str] = []
+    modules = _modules(output / "models")
+    problems += _difference("component", {_module(name) for name in contract.schemas}, set(modules))
+    for name in contract.schemas:
+        tree = modules.get(_module(name))
+        if tree is not None:
+            problems += list(_component(contract, name, _class_in(tree, _class(name))))
+    expected = {f"{facts.tag}/{facts.id}" for facts in contract.operations.values()}
+    found = {
+        f"{folder.name}/{name}": tree for folder in _folders(output / "api") for name, tree in _modules(folder).items()
+    }
+    problems += _difference("operation", expected, set(found))
+    for name, tree in found.items():
+        functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+        problems += [f"operation {name}: no function {missing}" for missing in sorted(FUNCTIONS - functions)]
+    _fail(problems)
+
+
+def _component(contract: Contract, name: str, body: list[ast.stmt] | None) -> Iterator[str]:
+    if body is None:
+        yield f"component {name}: its module has no class {_class(name)}"
+    elif "enum" in contract.schemas[name]:
+        codes = [ast.literal_eval(node.value) for node in body if isinstance(node, ast.Assign)]
+        yield from _difference(f"code of {name}", set(contract.schemas[name]["enum"]), set(codes))
+    else:
+        expected = set(contract.properties(name))
+        yield from _difference(f"property of {name} (read)", expected, set(_keys(body, "from_dict", ast.Call)))
+        yield from _difference(f"property of {name} (written)", expected, set(_keys(body, "to_dict", ast.Subscript)))
+        names = [
+            node.target.id for node in body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+        ]
+        fields = [each for each in names if not each.startswith("_") and each != "additional_properties"]
+        if len(fields) != len(expected):
+            yield f"component {name}: {len(expected)} properties became {len(fields)} fields"
+
+
+def _keys(body: list[ast.stmt], method: str, kind: type[ast.Call | ast.Subscript]) -> Iterator[str]:
+    """The wire names that *method* pops from its input, or stores into its output."""
+    for function in body:
+        if not isinstance(function, ast.FunctionDef) or function.name != method:
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, kind):
+                target, key = (node.func, node.args[:1]) if isinstance(node, ast.Call) else (node.value, [node.slice])
+                if isinstance(target, ast.Name) and target.id in {"_pop", "_out"} and isinstance(key[0], ast.Constant):
+                    yield str(key[0].value)
+
+
+def _modules(folder: Path) -> dict[str, ast.Module]:
+    return {path.stem: ast.parse(path.read_bytes()) for path in folder.glob("*.py") if path.stem != "__init__"}
+
+
+def _folders(path: Path) -> Iterator[Path]:
+    return (folder for folder in path.iterdir() if folder.is_dir() and folder.name != "__pycache__")
+
+
+def _class_in(tree: ast.Module, name: str) -> list[ast.stmt] | None:
+    return next((node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name), None)
+
+
+def _class(name: str) -> str:
+    return ClassName(name, "field_")
+
+
+def _module(name: str) -> str:
+    return PythonIdentifier(_class(name), "field_")
+
+
+def _collisions(kind: str, names: Iterable[str], become: Any) -> list[str]:
+    seen: dict[str, str] = {}
+    problems = []
+    for name in names:
+        key = become(name).lower()
+        if key in seen:
+            problems.append(f"{kind} {seen[key]} and {name} would both become {become(name)}: rename one")
+        seen[key] = name
+    return problems
+
+
+def _difference(kind: str, expected: set[Any], found: set[Any]) -> list[str]:
+    lost = [f"{kind} {each} did not come out" for each in sorted(expected - found)]
+    return lost + [f"{kind} {each} came out but is not in the contract" for each in sorted(found - expected)]
+
+
+def _fail(problems: list[str]) -> None:
+    if problems:
+        raise GenerationError("contract and code do not fit together:\n" + "\n".join(f"  {each}" for each in problems))
