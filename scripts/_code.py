@@ -1,6 +1,6 @@
 """Python types and expressions for the properties of one module: how a value is declared, read and written.
 
-The helpers that the expressions call live in `templates/_model.py.jinja`.
+The helpers that the expressions call live in `templates/_values.py.jinja`.
 """
 
 from __future__ import annotations

@@ -18,14 +18,16 @@ from openapi_python_client.parser.properties.union import UnionProperty
 from openapi_python_client.strings import ClassName, in_double_quote_literal
 
 _RAISED = {
-    "400": "InvalidRequestError",
-    "401": "AuthenticationError",
-    "402": "PaymentRequiredError",
-    "403": "RateLimitError, ScopeError",
-    "404": "NotFoundError",
-    "422": "InvalidRequestError, TradingPartnerRejectionError",
-    "500": "ServerError",
+    "InvalidRequestError": ("400", "422"),
+    "AuthenticationError": ("401",),
+    "PaymentRequiredError": ("402",),
+    "RateLimitError": ("403",),
+    "ScopeError": ("403",),
+    "NotFoundError": ("404",),
+    "TradingPartnerRejectionError": ("422",),
+    "ServerError": ("500",),
 }
+"""Errors with the statuses that announce them."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +110,7 @@ class Endpoints:
             empty=empty,
             summary=facts.definition.get("summary", ""),
             description=facts.definition.get("description", ""),
-            raised=[
-                f"{raised}: {status}." for status, raised in _RAISED.items() if status in facts.definition["responses"]
-            ],
+            raised=_raised(facts),
             evidence=evidence(facts),
             named=sorted((arguments.named | result.named) - result.bound),
             bound=sorted(result.bound),
@@ -125,7 +125,7 @@ class Endpoints:
         [body] = endpoint.bodies
         if body.body_type not in {BodyType.JSON, BodyType.DATA} or not isinstance(body.prop, ModelProperty):
             raise GenerationError(
-                f"{facts.id}: a body is a named object as JSON or as a form; teach _views.py about others"
+                f"{facts.id}: a body is a named object as JSON or as a form; teach _endpoints.py about others"
             )
         required = bool(self._contract.resolve(facts.definition["requestBody"]).get("required"))
         name = code.type_of(body.prop)
@@ -155,6 +155,12 @@ def _models(prop: ListProperty | UnionProperty) -> list[PropertyProtocol]:
     return [each for each in inner if isinstance(each, ModelProperty)]
 
 
+def _raised(facts: OperationFacts) -> list[str]:
+    declared = facts.definition["responses"]
+    known = {error: [status for status in statuses if status in declared] for error, statuses in _RAISED.items()}
+    return [f"{error}: Status {' or '.join(statuses)}." for error, statuses in known.items() if statuses]
+
+
 def _success(endpoint: Endpoint, facts: OperationFacts) -> tuple[PropertyProtocol, bool]:
     """What 2xx answers hold, and whether that is nothing."""
     good = [each for each in endpoint.responses if each.status_code.range and 200 <= each.status_code.range[0] < 300]
@@ -163,5 +169,5 @@ def _success(endpoint: Endpoint, facts: OperationFacts) -> tuple[PropertyProtoco
         raise GenerationError(f"{facts.id}: exactly one kind of 2xx answer is needed, {len(kinds)} found")
     source = good[0].source["attribute"]
     if source not in {"response.json()", "None"}:
-        raise GenerationError(f"{facts.id}: 2xx answers are JSON or empty; teach _views.py about others")
+        raise GenerationError(f"{facts.id}: 2xx answers are JSON or empty; teach _endpoints.py about others")
     return good[0].prop, source == "None"

@@ -18,7 +18,7 @@ _FORMATS = {"date": "ISO 8601 date", "date-time": "ISO 8601 date and time", "dec
 
 def evidence(facts: OperationFacts) -> str:
     by_status = facts.definition.get("x-evidence-by-status", {})
-    details = ", ".join(f"{status} {evidence}" for status, evidence in by_status.items())
+    details = ", ".join(f"{status} {known}" for status, known in by_status.items())
     return f"{facts.definition.get('x-evidence', 'inferred')}{f' ({details})' if details else ''}"
 
 

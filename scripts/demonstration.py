@@ -29,10 +29,12 @@ from pokitdok_api.models import (
     ClaimRequest,
     ClaimServiceLine,
     ClaimSubscriber,
+    ClaimTransactionCode,
     EligibilityCoverage,
     EligibilityMember,
     EligibilityRequest,
     EligibilityRequestProvider,
+    Gender,
     PostalAddress,
     ServiceType,
 )
@@ -123,7 +125,7 @@ def claim_request() -> ClaimRequest:
     address = PostalAddress(address_lines=["12 Harbor Lane"], city="Charleston", state="SC", zipcode="29401")
     return ClaimRequest(
         trading_partner_id="MOCKPAYER",
-        transaction_code="chargeable",
+        transaction_code=ClaimTransactionCode.CHARGEABLE,
         billing_provider=ClaimProvider(
             npi="1234567893",
             first_name="Ada",
@@ -136,7 +138,7 @@ def claim_request() -> ClaimRequest:
             first_name="Nora",
             last_name="Quill",
             birth_date=date(1984, 3, 9),
-            gender="female",
+            gender=Gender.FEMALE,
             member_id="W000777001",
             address=address,
         ),

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import httpx
 
 from . import _log_filter
-from ._model import Misfit
+from ._values import Misfit
 from .errors import InvalidResponseError, activity_id, error_for
 from .types import UNSET, Response, Unset
 

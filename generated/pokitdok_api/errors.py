@@ -23,7 +23,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ._model import Choice, Misfit, Model
+from ._model import Model
+from ._values import Choice, Misfit
 
 if TYPE_CHECKING:
     from ._operations import Operation

@@ -56,15 +56,18 @@ class Contract:
 
     Args:
         document: A parsed OpenAPI 3.1 document; without it the one the generated client was made from.
+
+    Attributes:
+        property_names: Every member name that the document knows; any other key is data or undocumented.
     """
 
     def __init__(self, document: Schema | None = None) -> None:
         if document is None:
             document = cast("Schema", json.loads(files("pokitdok_api").joinpath("openapi.json").read_bytes()))
         self.document = document
-        self._registry = jsonschema_rs.Registry([(_URI, document)], draft=jsonschema_rs.Draft202012)
+        self._registry = jsonschema_rs.Registry([(_URI, dict(document))], draft=jsonschema_rs.Draft202012)
         self._validators: dict[str, jsonschema_rs.Draft202012Validator] = {}
-        self._property_names = frozenset(_property_names(document))
+        self.property_names = frozenset(_property_names(document))
         routes = [
             (re.compile(_path_pattern(path)), Operation(definition["operationId"], method.upper(), path, definition))
             for path, item in document["paths"].items()
@@ -150,7 +153,7 @@ class Contract:
     def _check_body(self, schema: Schema, value: Any, place: str) -> Iterator[Finding]:
         for error in self._validator(schema).iter_errors(value):
             # A key that no schema names may be data, such as the key of a map.
-            known = (str(p) if isinstance(p, int) or p in self._property_names else "*" for p in error.instance_path)
+            known = (str(p) if isinstance(p, int) or p in self.property_names else "*" for p in error.instance_path)
             pointer = "".join(f"/{part}" for part in known)
             yield Finding("body", f"{place} {pointer or '/'}", f"breaks {error.schema_path[-1]}")
         for pointer in self._undocumented([schema], value):

@@ -7,8 +7,8 @@ from typing import Any, Self
 
 from attrs import define
 
-from .._model import (
-    Model,
+from .._model import Model
+from .._values import (
     read_date,
     write_date,
 )

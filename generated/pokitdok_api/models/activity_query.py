@@ -6,8 +6,8 @@ from typing import Any, Self
 
 from attrs import define
 
-from .._model import (
-    MapModel,
+from .._model import MapModel
+from .._values import (
     to_json,
 )
 

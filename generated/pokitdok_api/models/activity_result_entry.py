@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from attrs import define
 
-from .._model import (
+from .._model import Model
+from .._values import (
     Choice,
-    Model,
     null_or_misfit,
     read_datetime,
     to_json,

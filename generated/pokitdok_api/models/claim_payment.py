@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from attrs import define
 
-from .._model import (
+from .._model import Model
+from .._values import (
     Choice,
-    Model,
     bind,
     null_or_misfit,
     to_json,

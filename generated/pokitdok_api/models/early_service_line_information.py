@@ -6,9 +6,7 @@ from typing import Any, Self
 
 from attrs import define
 
-from .._model import (
-    MapModel,
-)
+from .._model import MapModel
 
 
 @define(repr=False, eq=False)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from attrs import define
 
-from .._model import (
-    Model,
+from .._model import Model
+from .._values import (
     bind,
     null_or_misfit,
     read_date,

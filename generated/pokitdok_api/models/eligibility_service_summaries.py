@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from attrs import define
 
-from .._model import (
-    MapModel,
-    Model,
+from .._model import MapModel, Model
+from .._values import (
     bind,
     null_or_misfit,
 )

@@ -6,9 +6,7 @@ from typing import Any, ClassVar, Self
 
 from attrs import define
 
-from .._model import (
-    Model,
-)
+from .._model import Model
 from ..types import UNSET, Unset
 
 

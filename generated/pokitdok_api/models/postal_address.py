@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Self
 
 from attrs import define
 
-from .._model import (
-    Model,
+from .._model import Model
+from .._values import (
     null_or_misfit,
 )
 from ..types import UNSET, Unset

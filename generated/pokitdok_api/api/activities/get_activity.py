@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..._model import Misfit, null_or_misfit
 from ..._operations import GET_ACTIVITY
 from ..._requests import RequestParts, path_segment
+from ..._values import Misfit, null_or_misfit
 from ...models.activity_envelope import ActivityEnvelope
 from ...types import UNSET, Response, Unset
 
@@ -55,10 +55,11 @@ def sync_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
-        AuthenticationError: 401.
-        RateLimitError, ScopeError: 403.
-        NotFoundError: 404.
-        ServerError: 500.
+        AuthenticationError: Status 401.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        NotFoundError: Status 404.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
@@ -93,10 +94,11 @@ def sync(
         The content of the answer.
 
     Raises:
-        AuthenticationError: 401.
-        RateLimitError, ScopeError: 403.
-        NotFoundError: 404.
-        ServerError: 500.
+        AuthenticationError: Status 401.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        NotFoundError: Status 404.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
@@ -131,10 +133,11 @@ async def asyncio_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
-        AuthenticationError: 401.
-        RateLimitError, ScopeError: 403.
-        NotFoundError: 404.
-        ServerError: 500.
+        AuthenticationError: Status 401.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        NotFoundError: Status 404.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
@@ -169,10 +172,11 @@ async def asyncio(
         The content of the answer.
 
     Raises:
-        AuthenticationError: 401.
-        RateLimitError, ScopeError: 403.
-        NotFoundError: 404.
-        ServerError: 500.
+        AuthenticationError: Status 401.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        NotFoundError: Status 404.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 

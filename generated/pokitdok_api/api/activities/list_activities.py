@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..._model import Misfit, null_or_misfit
 from ..._operations import LIST_ACTIVITIES
 from ..._requests import RequestParts, query
+from ..._values import Misfit, null_or_misfit
 from ...models.activity_list_envelope import ActivityListEnvelope
 from ...types import UNSET, Response, Unset
 
@@ -71,9 +71,10 @@ def sync_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
-        AuthenticationError: 401.
-        RateLimitError, ScopeError: 403.
-        ServerError: 500.
+        AuthenticationError: Status 401.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
@@ -117,9 +118,10 @@ def sync(
         The content of the answer.
 
     Raises:
-        AuthenticationError: 401.
-        RateLimitError, ScopeError: 403.
-        ServerError: 500.
+        AuthenticationError: Status 401.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
@@ -163,9 +165,10 @@ async def asyncio_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
-        AuthenticationError: 401.
-        RateLimitError, ScopeError: 403.
-        ServerError: 500.
+        AuthenticationError: Status 401.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
@@ -209,9 +212,10 @@ async def asyncio(
         The content of the answer.
 
     Raises:
-        AuthenticationError: 401.
-        RateLimitError, ScopeError: 403.
-        ServerError: 500.
+        AuthenticationError: Status 401.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 

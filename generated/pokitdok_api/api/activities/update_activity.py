@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..._model import Misfit, null_or_misfit
 from ..._operations import UPDATE_ACTIVITY
 from ..._requests import RequestParts, json_body, path_segment
+from ..._values import Misfit, null_or_misfit
 from ...models.activity_envelope import ActivityEnvelope
 from ...types import UNSET, Response, Unset
 
@@ -63,11 +63,13 @@ def sync_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
-        AuthenticationError: 401.
-        RateLimitError, ScopeError: 403.
-        NotFoundError: 404.
-        InvalidRequestError, TradingPartnerRejectionError: 422.
-        ServerError: 500.
+        InvalidRequestError: Status 422.
+        AuthenticationError: Status 401.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        NotFoundError: Status 404.
+        TradingPartnerRejectionError: Status 422.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
@@ -107,11 +109,13 @@ def sync(
         The content of the answer.
 
     Raises:
-        AuthenticationError: 401.
-        RateLimitError, ScopeError: 403.
-        NotFoundError: 404.
-        InvalidRequestError, TradingPartnerRejectionError: 422.
-        ServerError: 500.
+        InvalidRequestError: Status 422.
+        AuthenticationError: Status 401.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        NotFoundError: Status 404.
+        TradingPartnerRejectionError: Status 422.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
@@ -151,11 +155,13 @@ async def asyncio_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
-        AuthenticationError: 401.
-        RateLimitError, ScopeError: 403.
-        NotFoundError: 404.
-        InvalidRequestError, TradingPartnerRejectionError: 422.
-        ServerError: 500.
+        InvalidRequestError: Status 422.
+        AuthenticationError: Status 401.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        NotFoundError: Status 404.
+        TradingPartnerRejectionError: Status 422.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
@@ -195,11 +201,13 @@ async def asyncio(
         The content of the answer.
 
     Raises:
-        AuthenticationError: 401.
-        RateLimitError, ScopeError: 403.
-        NotFoundError: 404.
-        InvalidRequestError, TradingPartnerRejectionError: 422.
-        ServerError: 500.
+        InvalidRequestError: Status 422.
+        AuthenticationError: Status 401.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        NotFoundError: Status 404.
+        TradingPartnerRejectionError: Status 422.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 

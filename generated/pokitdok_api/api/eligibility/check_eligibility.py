@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..._model import Misfit, null_or_misfit
 from ..._operations import CHECK_ELIGIBILITY
 from ..._requests import RequestParts, json_body
+from ..._values import Misfit, null_or_misfit
 from ...models.eligibility_envelope import EligibilityEnvelope
 from ...types import UNSET, Response, Unset
 
@@ -60,12 +60,13 @@ def sync_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
-        InvalidRequestError: 400.
-        AuthenticationError: 401.
-        PaymentRequiredError: 402.
-        RateLimitError, ScopeError: 403.
-        InvalidRequestError, TradingPartnerRejectionError: 422.
-        ServerError: 500.
+        InvalidRequestError: Status 400 or 422.
+        AuthenticationError: Status 401.
+        PaymentRequiredError: Status 402.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        TradingPartnerRejectionError: Status 422.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
@@ -102,12 +103,13 @@ def sync(
         The content of the answer.
 
     Raises:
-        InvalidRequestError: 400.
-        AuthenticationError: 401.
-        PaymentRequiredError: 402.
-        RateLimitError, ScopeError: 403.
-        InvalidRequestError, TradingPartnerRejectionError: 422.
-        ServerError: 500.
+        InvalidRequestError: Status 400 or 422.
+        AuthenticationError: Status 401.
+        PaymentRequiredError: Status 402.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        TradingPartnerRejectionError: Status 422.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
@@ -144,12 +146,13 @@ async def asyncio_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
-        InvalidRequestError: 400.
-        AuthenticationError: 401.
-        PaymentRequiredError: 402.
-        RateLimitError, ScopeError: 403.
-        InvalidRequestError, TradingPartnerRejectionError: 422.
-        ServerError: 500.
+        InvalidRequestError: Status 400 or 422.
+        AuthenticationError: Status 401.
+        PaymentRequiredError: Status 402.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        TradingPartnerRejectionError: Status 422.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
@@ -186,12 +189,13 @@ async def asyncio(
         The content of the answer.
 
     Raises:
-        InvalidRequestError: 400.
-        AuthenticationError: 401.
-        PaymentRequiredError: 402.
-        RateLimitError, ScopeError: 403.
-        InvalidRequestError, TradingPartnerRejectionError: 422.
-        ServerError: 500.
+        InvalidRequestError: Status 400 or 422.
+        AuthenticationError: Status 401.
+        PaymentRequiredError: Status 402.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        TradingPartnerRejectionError: Status 422.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 

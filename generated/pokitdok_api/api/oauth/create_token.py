@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..._model import Misfit, null_or_misfit
 from ..._operations import CREATE_TOKEN
 from ..._requests import RequestParts, form_body
+from ..._values import Misfit, null_or_misfit
 from ...models.token_response import TokenResponse
 from ...types import UNSET, Response, Unset
 
@@ -62,7 +62,7 @@ def sync_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
-        InvalidRequestError: 400.
+        InvalidRequestError: Status 400.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
@@ -99,7 +99,7 @@ def sync(
         The content of the answer.
 
     Raises:
-        InvalidRequestError: 400.
+        InvalidRequestError: Status 400.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
@@ -136,7 +136,7 @@ async def asyncio_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
-        InvalidRequestError: 400.
+        InvalidRequestError: Status 400.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
@@ -173,7 +173,7 @@ async def asyncio(
         The content of the answer.
 
     Raises:
-        InvalidRequestError: 400.
+        InvalidRequestError: Status 400.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..._model import Misfit, null_or_misfit
 from ..._operations import GET_TRADING_PARTNER
 from ..._requests import RequestParts, path_segment
+from ..._values import Misfit, null_or_misfit
 from ...models.trading_partner_envelope import TradingPartnerEnvelope
 from ...types import UNSET, Response, Unset
 
@@ -57,10 +57,11 @@ def sync_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
-        AuthenticationError: 401.
-        RateLimitError, ScopeError: 403.
-        NotFoundError: 404.
-        ServerError: 500.
+        AuthenticationError: Status 401.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        NotFoundError: Status 404.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
@@ -95,10 +96,11 @@ def sync(
         The content of the answer.
 
     Raises:
-        AuthenticationError: 401.
-        RateLimitError, ScopeError: 403.
-        NotFoundError: 404.
-        ServerError: 500.
+        AuthenticationError: Status 401.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        NotFoundError: Status 404.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
@@ -133,10 +135,11 @@ async def asyncio_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
-        AuthenticationError: 401.
-        RateLimitError, ScopeError: 403.
-        NotFoundError: 404.
-        ServerError: 500.
+        AuthenticationError: Status 401.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        NotFoundError: Status 404.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
@@ -171,10 +174,11 @@ async def asyncio(
         The content of the answer.
 
     Raises:
-        AuthenticationError: 401.
-        RateLimitError, ScopeError: 403.
-        NotFoundError: 404.
-        ServerError: 500.
+        AuthenticationError: Status 401.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        NotFoundError: Status 404.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 

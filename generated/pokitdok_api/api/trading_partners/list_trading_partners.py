@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..._model import Misfit, null_or_misfit
 from ..._operations import LIST_TRADING_PARTNERS
 from ..._requests import RequestParts
+from ..._values import Misfit, null_or_misfit
 from ...models.trading_partner_list_envelope import TradingPartnerListEnvelope
 from ...types import UNSET, Response, Unset
 
@@ -51,9 +51,10 @@ def sync_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
-        AuthenticationError: 401.
-        RateLimitError, ScopeError: 403.
-        ServerError: 500.
+        AuthenticationError: Status 401.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
@@ -80,9 +81,10 @@ def sync(
         The content of the answer.
 
     Raises:
-        AuthenticationError: 401.
-        RateLimitError, ScopeError: 403.
-        ServerError: 500.
+        AuthenticationError: Status 401.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
@@ -109,9 +111,10 @@ async def asyncio_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
-        AuthenticationError: 401.
-        RateLimitError, ScopeError: 403.
-        ServerError: 500.
+        AuthenticationError: Status 401.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
@@ -138,9 +141,10 @@ async def asyncio(
         The content of the answer.
 
     Raises:
-        AuthenticationError: 401.
-        RateLimitError, ScopeError: 403.
-        ServerError: 500.
+        AuthenticationError: Status 401.
+        RateLimitError: Status 403.
+        ScopeError: Status 403.
+        ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
