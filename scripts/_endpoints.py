@@ -146,7 +146,7 @@ def _parameter(prop: PropertyProtocol, described: Mapping[str, ParameterFacts], 
         wire=in_double_quote_literal(wire),
         annotation=annotation,
         required=prop.required,
-        doc=sentence(facts.description, "PHI." if facts.phi else None),
+        doc=sentence(facts.description or f"`{facts.name}` of the API", "PHI." if facts.phi else None),
     )
 
 

@@ -13,7 +13,7 @@ from openapi_python_client.strings import safe_for_docstring
 
 WIDTH = 112
 
-_FORMATS = {"date": "ISO 8601 date", "date-time": "ISO 8601 date and time", "decimal": "decimal number as text"}
+_FORMATS = {"date": "ISO 8601 date", "date-time": "ISO 8601 date and time", "decimal": "Decimal number as text"}
 
 
 def evidence(facts: OperationFacts) -> str:

@@ -3,7 +3,13 @@
 Needs the extra ``testing``.
 """
 
-from pokitdok_ext.testing.cassettes import ReadableYaml, check_cassette, vcr_settings
-from pokitdok_ext.testing.contract import Contract, Finding
+try:
+    from pokitdok_ext.testing.cassettes import ReadableYaml, check_cassette, vcr_settings
+    from pokitdok_ext.testing.contract import Contract, Finding
+except ModuleNotFoundError as error:
+    if error.name in {"jsonschema_rs", "yaml"}:
+        message = f'pokitdok_ext.testing needs {error.name}: pip install "pokitdok-client[testing]"'
+        raise ModuleNotFoundError(message, name=error.name) from None
+    raise
 
 __all__ = ["Contract", "Finding", "ReadableYaml", "check_cassette", "vcr_settings"]

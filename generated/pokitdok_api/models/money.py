@@ -23,7 +23,7 @@ class Money(Model):
 
     amount: str | None | Unset = UNSET
     """Decimal digits as text. Always a string on the wire, though tables call some of these float; the RAML types
-    coinsurance amounts as number. decimal number as text. PHI, masked in repr."""
+    coinsurance amounts as number. Decimal number as text. PHI, masked in repr."""
     currency: str | None | Unset = UNSET
     """ISO 4217 code. USD everywhere; may be left out of requests, default USD."""
     display: str | None | Unset = UNSET

@@ -105,7 +105,7 @@ class Widget(Model):
     changed_at: datetime.datetime | str | None | Unset = UNSET
     """ISO 8601 date and time."""
     price: str | None | Unset = UNSET
-    """decimal number as text."""
+    """Decimal number as text."""
     weight: float | None | Unset = UNSET
     count: int | None | Unset = UNSET
     amount: float | str | None | Unset = UNSET

@@ -56,7 +56,7 @@ def sync_detailed(
 
     Args:
         widget_id: Id of the widget. PHI.
-        part_no:
+        part_no: `part-no` of the API.
         client: Where to send it.
         body: What is sent.
         timeout: Seconds for this call; the client's if not given.
@@ -94,7 +94,7 @@ def sync(
 
     Args:
         widget_id: Id of the widget. PHI.
-        part_no:
+        part_no: `part-no` of the API.
         client: Where to send it.
         body: What is sent.
         timeout: Seconds for this call; the client's if not given.
@@ -132,7 +132,7 @@ async def asyncio_detailed(
 
     Args:
         widget_id: Id of the widget. PHI.
-        part_no:
+        part_no: `part-no` of the API.
         client: Where to send it.
         body: What is sent.
         timeout: Seconds for this call; the client's if not given.
@@ -170,7 +170,7 @@ async def asyncio(
 
     Args:
         widget_id: Id of the widget. PHI.
-        part_no:
+        part_no: `part-no` of the API.
         client: Where to send it.
         body: What is sent.
         timeout: Seconds for this call; the client's if not given.

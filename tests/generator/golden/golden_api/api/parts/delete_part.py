@@ -40,7 +40,7 @@ def sync_detailed(
 
     Args:
         widget_id: Id of the widget. PHI.
-        part_no:
+        part_no: `part-no` of the API.
         client: Where to send it.
         timeout: Seconds for this call; the client's if not given.
 
@@ -76,7 +76,7 @@ def sync(
 
     Args:
         widget_id: Id of the widget. PHI.
-        part_no:
+        part_no: `part-no` of the API.
         client: Where to send it.
         timeout: Seconds for this call; the client's if not given.
 
@@ -90,14 +90,14 @@ def sync(
     Evidence: documented
     """
 
-    return client.call(
+    client.call(
         _parts(
             widget_id,
             part_no,
         ),
         None,
         timeout=timeout,
-    ).parsed
+    )
 
 
 @deprecated("Last documented 2016-02-29.")
@@ -112,7 +112,7 @@ async def asyncio_detailed(
 
     Args:
         widget_id: Id of the widget. PHI.
-        part_no:
+        part_no: `part-no` of the API.
         client: Where to send it.
         timeout: Seconds for this call; the client's if not given.
 
@@ -148,7 +148,7 @@ async def asyncio(
 
     Args:
         widget_id: Id of the widget. PHI.
-        part_no:
+        part_no: `part-no` of the API.
         client: Where to send it.
         timeout: Seconds for this call; the client's if not given.
 
@@ -162,13 +162,11 @@ async def asyncio(
     Evidence: documented
     """
 
-    return (
-        await client.acall(
-            _parts(
-                widget_id,
-                part_no,
-            ),
-            None,
-            timeout=timeout,
-        )
-    ).parsed
+    await client.acall(
+        _parts(
+            widget_id,
+            part_no,
+        ),
+        None,
+        timeout=timeout,
+    )

@@ -73,12 +73,12 @@ def sync_detailed(
     Args:
         client: Where to send it.
         limit: Page size.
-        offset:
-        is_open:
-        color:
-        made_on:
+        offset: `offset` of the API.
+        is_open: `is_open` of the API.
+        color: `color` of the API.
+        made_on: `made-on` of the API.
         owner: Name of the owner. PHI.
-        tag:
+        tag: `tag` of the API.
         timeout: Seconds for this call; the client's if not given.
 
     Returns:
@@ -127,12 +127,12 @@ def sync(
     Args:
         client: Where to send it.
         limit: Page size.
-        offset:
-        is_open:
-        color:
-        made_on:
+        offset: `offset` of the API.
+        is_open: `is_open` of the API.
+        color: `color` of the API.
+        made_on: `made-on` of the API.
         owner: Name of the owner. PHI.
-        tag:
+        tag: `tag` of the API.
         timeout: Seconds for this call; the client's if not given.
 
     Returns:
@@ -181,12 +181,12 @@ async def asyncio_detailed(
     Args:
         client: Where to send it.
         limit: Page size.
-        offset:
-        is_open:
-        color:
-        made_on:
+        offset: `offset` of the API.
+        is_open: `is_open` of the API.
+        color: `color` of the API.
+        made_on: `made-on` of the API.
         owner: Name of the owner. PHI.
-        tag:
+        tag: `tag` of the API.
         timeout: Seconds for this call; the client's if not given.
 
     Returns:
@@ -235,12 +235,12 @@ async def asyncio(
     Args:
         client: Where to send it.
         limit: Page size.
-        offset:
-        is_open:
-        color:
-        made_on:
+        offset: `offset` of the API.
+        is_open: `is_open` of the API.
+        color: `color` of the API.
+        made_on: `made-on` of the API.
         owner: Name of the owner. PHI.
-        tag:
+        tag: `tag` of the API.
         timeout: Seconds for this call; the client's if not given.
 
     Returns:
