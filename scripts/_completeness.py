@@ -13,12 +13,12 @@ from openapi_python_client.strings import ClassName, PythonIdentifier
 FORBIDDEN_COMPONENTS = frozenset(
     {
         *("Any", "Choice", "ClassVar", "Client", "File", "IntEnum", "Literal", "Lone", "Mapping", "MapModel", "Misfit"),
-        *("Model", "Operation", "Response", "Self", "StrEnum", "Tokens", "Unset"),
+        *("Model", "Operation", "RequestParts", "Response", "Self", "StrEnum", "Tokens", "Unset"),
     }
 )
 """Names that a module of the generated package already uses for something else."""
 
-FORBIDDEN_PROPERTIES = frozenset({"additional_properties", "from_dict", "to_dict", "keys", "values", "items", "get"})
+FORBIDDEN_PROPERTIES = frozenset({"additional_properties", "from_dict", "to_dict"})
 FUNCTIONS = {"sync", "sync_detailed", "asyncio", "asyncio_detailed"}
 
 

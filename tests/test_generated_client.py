@@ -177,7 +177,7 @@ def test_headers_of_the_client_are_sent() -> None:
 
 @pytest.mark.parametrize(
     "base_url",
-    ["", "platform.invalid", "ftp://x", f"{HOST}/api/v4", f"{HOST}?a=b", "http://u:p@x", "http://[", "http://"],
+    ["", "platform.invalid", "ftp://x", f"{HOST}/api/v4", f"{HOST}?a=b", "http://u:p@x", "http://x:port", "http://"],
 )
 def test_base_url_that_is_no_host_root_is_refused(base_url: str) -> None:
     with pytest.raises(ValueError, match="base_url is the root of a host"):

@@ -69,6 +69,7 @@ TABLE: list[tuple[int, Any, type[PokitDokError] | None]] = [
     (403, FLAT, RateLimitError),
     (403, SCOPE, ScopeError),
     (403, GENERAL, APIError),
+    (403, {**GENERAL, **FLAT}, APIError),
     (403, HTML, APIError),
     (403, [FLAT], APIError),
     (404, GENERAL, NotFoundError),

@@ -1,4 +1,4 @@
-"""Generated models: what is read, how it is written back and what is shown; on the golden package with one of each kind."""
+"""Generated models: what is read, written back and shown. On the golden package, which has one of each kind."""
 
 from __future__ import annotations
 
