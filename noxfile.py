@@ -1,10 +1,13 @@
 """Every check this repository has. `nox` runs those that must hold; `nox -s tests` runs one; `nox --list` lists all."""
 
+import os
+import shutil
+
 import nox
 
 nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "uv|virtualenv"
-nox.options.sessions = ["lint", "types", "generated", "tests"]
+nox.options.sessions = ["lint", "lint_spec", "types", "generated", "tests"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
@@ -58,6 +61,29 @@ def record(session: nox.Session) -> None:
     """Record all cassettes anew from the sandbox, in this process, without network."""
     install(session)
     session.run("pytest", "--record-mode=rewrite", "tests/contract", *session.posargs)
+
+
+@nox.session(default=False)
+def evidence(session: nox.Session) -> None:
+    """Make tests/contract/evidence and docs/evidence.md; `-- --clone PATH` reads a clone of an old client."""
+    install(session)
+    session.run("python", "scripts/evidence.py", *session.posargs)
+
+
+@nox.session
+def lint_spec(session: nox.Session) -> None:
+    """Check openapi.yaml by our rules, and by Redocly where Node is there."""
+    install(session)
+    session.run("pytest", "tests/test_contract_rules.py")
+    if shutil.which("npm") is None:
+        if os.environ.get("POKITDOK_REQUIRE_PEERS") == "1":
+            session.error("npm is missing, which Redocly needs")
+        session.warn("npm is missing: Redocly is left out. Install Node 20 or newer to run it too.")
+        return
+    session.run("npm", "ci", "--prefix", "tools", "--silent", external=True)
+    lint = ("tools/node_modules/.bin/redocly", "lint", "--config", "redocly.yaml", "openapi.yaml")
+    quiet = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
+    session.run(*lint, external=True, env=quiet)
 
 
 @nox.session(default=False)

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from pokitdok_sandbox import activities, claims, eligibility, tokens, trading_partners
+from pokitdok_sandbox import activities, claims, eligibility, examples, reading, tokens, trading_partners
 from pokitdok_sandbox.calls import Call, Handler
 from pokitdok_sandbox.contract import Contract, ContractError, Operation, load_contract
 from pokitdok_sandbox.pipeline import Pipeline
@@ -52,18 +52,26 @@ def create_app(
         clock: Unix time in seconds; a test passes one that it moves itself.
         random: Source of ids and tokens; the operating system's when left out.
         contract: The contract to serve; openapi.yaml when left out.
-        handlers: operationId to handler.
+        handlers: operationId to handler; other operations are answered with the examples of the contract.
 
     Raises:
-        ContractError: The contract is missing, or has an operation without a handler.
+        ContractError: The contract is missing, lacks the operation of a handler, or an example that is needed.
         StoreError: The database file cannot be used.
     """
     settings = settings or Settings()
     contract = contract or load_contract()
-    absent = [operation.id for operation in contract.operations if operation.id not in handlers]
-    if absent:
-        raise ContractError(f"operations of openapi.yaml without a handler in pokitdok_sandbox: {', '.join(absent)}")
-    world = World(settings, Store(settings.db), clock, random or SystemRandom())
+    ids = [operation.id for operation in contract.operations]
+    unknown = [name for name in handlers if name not in ids]
+    if unknown:
+        raise ContractError(f"handlers of pokitdok_sandbox without an operation in openapi.yaml: {', '.join(unknown)}")
+    bare = [operation.id for operation in contract.operations if examples.lacks_example(operation, handlers)]
+    if bare:
+        raise ContractError(f"operations of openapi.yaml without a synthetic example to answer with: {', '.join(bare)}")
+    served = {
+        "rules": [name for name in ids if name in handlers],
+        "examples": [name for name in ids if name not in handlers],
+    }
+    world = World(settings, Store(settings.db), clock, random or SystemRandom(), served)
     seed(world)
 
     by_path: dict[str, dict[str, Operation]] = defaultdict(dict)
@@ -71,8 +79,11 @@ def create_app(
         by_path[operation.path][operation.method] = operation
     wire = Wire(settings.modern)
     pipeline = Pipeline(world, wire, Validation(contract), handlers)
-    routes = [Route(path, _Resource(pipeline, by_path[path])) for path in by_path]
-    routes += [Route(path[:-1], _MissingSlash(wire)) for path in by_path if path.endswith("/")]
+    resources: dict[str, _MissingSlash | _Resource] = {
+        path[:-1]: _MissingSlash(wire) for path in by_path if path.endswith("/")
+    }
+    resources |= {path: _Resource(pipeline, by_path[path]) for path in by_path}
+    routes = [Route(path, resources[path]) for path in sorted(resources, key=_literal_first)]
 
     async def not_found(_request: Request, _error: Exception) -> Response:
         return mark(wire.not_found(), evidence="inferred", warnings=[])
@@ -101,19 +112,24 @@ def _own_routes(world: World) -> list[Route]:
         return JSONResponse({"status": "ready"})
 
     async def state(_request: Request) -> Response:
-        return JSONResponse(world.counters.state())
+        return JSONResponse(world.state())
 
     async def reset(_request: Request) -> Response:
         world.store.clear()
         world.counters.clear()
         seed(world)
-        return JSONResponse(world.counters.state())
+        return JSONResponse(world.state())
 
     return [
         Route("/healthz", healthz),
         Route("/_sandbox/state", state),
         Route("/_sandbox/reset", reset, methods=["POST"]),
     ]
+
+
+def _literal_first(path: str) -> list[bool]:
+    """Return a sort key: at the first step where two paths differ in kind, a word goes before a parameter."""
+    return [step.startswith("{") for step in path.split("/")]
 
 
 class _MissingSlash:
@@ -141,7 +157,7 @@ class _Resource:
         if operation is None:
             response = mark(self._without_operation(request.method), evidence="recorded", warnings=[])
         else:
-            response = self._pipeline.respond(operation, request, await request.body())
+            response = self._pipeline.respond(operation, request, await reading.receive(request))
         if request.method == "HEAD":
             response = Response(b"", response.status_code, response.headers)
         await response(scope, receive, send)

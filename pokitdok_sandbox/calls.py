@@ -21,9 +21,10 @@ class Call:
         world: The sandbox that was called.
         now: Unix time at which the call began.
         client_id: The application; empty for the token endpoint.
+        scopes: OAuth scopes of its token.
         path: Path parameters.
         query: Query parameters, in the types of the contract.
-        body: The JSON body, or the form as a map.
+        body: The JSON body, a form as a map (a file in it as empty text), or text.
         url: The URL of the request, built from its Host header.
         authorization: The Authorization header, for the token endpoint alone.
         record: The activity of this very call; a handler may add to it.
@@ -37,6 +38,7 @@ class Call:
     query: Mapping[str, Any]
     body: Any
     url: str
+    scopes: frozenset[str] = frozenset()
     authorization: str = field(default="", repr=False)
     record: dict[str, Any] = field(default_factory=dict, repr=False)
     warnings: list[str] = field(default_factory=list)
@@ -44,11 +46,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes out: the data half of the envelope and additions to its meta half, or a whole bare body."""
+    """What goes out: the data half of the envelope and additions to its meta half, or a whole bare body.
+
+    ``example_in`` is set when the data is an example of the contract, whole: the media type it is written in, empty
+    when the answer has no content.
+    """
 
     data: Any
     meta: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
+    example_in: str | None = None
 
 
 class RefusalError(Exception):

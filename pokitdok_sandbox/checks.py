@@ -38,6 +38,33 @@ def require_npi(field: str, provider: Mapping[str, Any]) -> None:
         raise invalid({field: {"npi": ["Not a valid NPI."]}})
 
 
+def require_scopes(held: frozenset[str], needed: tuple[frozenset[str], ...]) -> None:
+    """Refuse a token that has all scopes of none of the sets in ``needed``.
+
+    Raises:
+        RefusalError: 403 with ``errors.scope``, naming the first scope that is missing, as recorded.
+    """
+    if needed and not any(scopes <= held for scopes in needed):
+        missing = min(needed[0] - held)
+        raise RefusalError(403, {"scope": f"'{missing}' scope required to access this API"})
+
+
+def require_x12(media_type: str, body: Any) -> None:
+    """Refuse a body sent as X12, bare or as the member x12 of JSON, that no interchange header begins.
+
+    What the platform answered is not known. Our reading: ``errors.validation``, because ``errors.parsing`` is the
+    digest of what a trading partner answered, and no partner saw this.
+
+    Raises:
+        RefusalError: 422, naming body or x12.
+    """
+    if "edi-x12" not in media_type:
+        return
+    field, text = ("x12", body.get("x12")) if isinstance(body, dict) else ("body", body)
+    if isinstance(text, str) and not text.lstrip().startswith("ISA"):  # of another type: the contract's to refuse
+        raise invalid({field: ["Not X12: an interchange begins with ISA."]})
+
+
 def refuse_findings(messages: Mapping[str, Any]) -> None:
     """Refuse a body by what the contract found in it; no finding, no refusal.
 

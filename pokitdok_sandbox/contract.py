@@ -24,6 +24,15 @@ class ContractError(Exception):
 
 
 @dataclass(frozen=True)
+class Parameter:
+    """One query parameter: pointer to its schema, the JSON type there, and whether a request needs it."""
+
+    schema: str
+    kind: str
+    required: bool
+
+
+@dataclass(frozen=True)
 class Operation:
     """One operation of the contract.
 
@@ -32,9 +41,12 @@ class Operation:
         method: HTTP method, upper case.
         path: Path template.
         secured: Whether a bearer token is needed.
-        parameters: Query parameter name to JSON type.
-        body: Pointer to the schema of the request body, or None.
-        form: Whether that body is form encoded instead of JSON.
+        scopes: Sets of OAuth scopes; the token needs all of one of them.
+        parameters: Query parameters by name.
+        bodies: Media type of a request body to the pointer of its schema; empty when there is no body.
+        success: Status of the answer when all goes well.
+        forms: Media type of that answer to the pointer of its schema; empty when it has no content.
+        examples: Media type of that answer to the invented example of the contract, where it has one.
         answers: Status, or "default", to the pointer of the JSON schema of that answer.
         evidence: Status, or "default", to what the answer rests on.
     """
@@ -43,9 +55,12 @@ class Operation:
     method: str
     path: str
     secured: bool
-    parameters: Mapping[str, str]
-    body: str | None
-    form: bool
+    scopes: tuple[frozenset[str], ...]
+    parameters: Mapping[str, Parameter]
+    bodies: Mapping[str, str]
+    success: int
+    forms: Mapping[str, str]
+    examples: Mapping[str, Any]
     answers: Mapping[str, str]
     evidence: Mapping[str, str]
 
@@ -74,41 +89,59 @@ class Contract:
         """Follow a pointer such as ``#/components/schemas/Meta``; return where it ends, and what is there."""
         found: Any = self.document
         for step in pointer.removeprefix("#/").split("/"):
-            found = found[step.replace("~1", "/").replace("~0", "~")]
+            key = step.replace("~1", "/").replace("~0", "~")
+            found = found[int(key)] if isinstance(found, list) else found[key]
         if isinstance(found, dict) and set(found) & {"$ref"} and "/schemas/" not in pointer:
             return self.resolve(found["$ref"])
         return pointer, found
 
     def _operation(self, path: str, item: Mapping[str, Any], method: str) -> Operation:
-        where = f"#/paths/{path.replace('~', '~0').replace('/', '~1')}/{method}"
+        where = f"#/paths/{_step(path)}/{method}"
         definition = item[method]
         answers = {}
         for status in definition["responses"]:
             pointer, response = self.resolve(f"{where}/responses/{status}")
             if JSON in response.get("content", {}):
-                answers[status] = f"{pointer}/content/{JSON.replace('/', '~1')}/schema"
-        body, form = None, False
-        if "requestBody" in definition:
-            pointer, request = self.resolve(f"{where}/requestBody")
-            form = FORM in request["content"]
-            body = f"{pointer}/content/{(FORM if form else JSON).replace('/', '~1')}/schema"
-        parameters = [
-            self.resolve(parameter["$ref"])[1] if "$ref" in parameter else parameter
-            for parameter in [*item.get("parameters", []), *definition.get("parameters", [])]
-        ]
+                answers[status] = f"{pointer}/content/{_step(JSON)}/schema"
+        success = next(status for status in definition["responses"] if status.startswith("2"))
+        forms = self._contents(f"{where}/responses/{success}")
+        parameters = {}
+        for holder, owner in ((item, where.rpartition("/")[0]), (definition, where)):
+            for index in range(len(holder.get("parameters", []))):
+                pointer, parameter = self.resolve(f"{owner}/parameters/{index}")
+                if parameter["in"] == "query":
+                    schema = f"{pointer}/schema"
+                    kind = types_of(self.resolve(schema)[1])[0]
+                    parameters[parameter["name"]] = Parameter(schema, kind, parameter.get("required", False))
         evidence = {"default": definition.get("x-evidence", "inferred"), **definition.get("x-evidence-by-status", {})}
         security = definition.get("security", self.document.get("security", []))
+        scopes = tuple(frozenset(requirement["oauth2"]) for requirement in security if "oauth2" in requirement)
         return Operation(
             id=definition["operationId"],
             method=method.upper(),
             path=path,
-            secured=any("oauth2" in requirement for requirement in security),
-            parameters={p["name"]: types_of(p["schema"])[0] for p in parameters if p["in"] == "query"},
-            body=body,
-            form=form,
+            secured=bool(scopes),
+            scopes=scopes,
+            parameters=parameters,
+            bodies=self._contents(f"{where}/requestBody") if "requestBody" in definition else {},
+            success=int(success),
+            forms=forms,
+            examples=self._examples(forms),
             answers=answers,
             evidence=evidence,
         )
+
+    def _contents(self, pointer: str) -> dict[str, str]:
+        pointer, holder = self.resolve(pointer)
+        return {name: f"{pointer}/content/{_step(name)}/schema" for name in holder.get("content", {})}
+
+    def _examples(self, forms: Mapping[str, str]) -> dict[str, Any]:
+        examples = {}
+        for name, schema in forms.items():
+            pointer = schema.removesuffix("/schema")
+            if "synthetic" in self.resolve(pointer)[1].get("examples", {}):
+                examples[name] = self.resolve(f"{pointer}/examples/synthetic")[1]["value"]
+        return examples
 
 
 @cache
@@ -132,6 +165,11 @@ def types_of(schema: Mapping[str, Any]) -> list[str]:
     """Return the JSON types that a schema names."""
     kind = schema.get("type", [])
     return [kind] if isinstance(kind, str) else list(kind)
+
+
+def _step(name: str) -> str:
+    """Write a name as a step of a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _text_keys(node: Any) -> Any:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from pokitdok_sandbox import faults, tokens
+from pokitdok_sandbox import examples, faults, tokens
 from pokitdok_sandbox.activities import open_record
 from pokitdok_sandbox.calls import Answer, Call, Handler, RefusalError, invalid
-from pokitdok_sandbox.checks import refuse_findings
+from pokitdok_sandbox.checks import refuse_findings, require_scopes
+from pokitdok_sandbox.contract import JSON
+from pokitdok_sandbox.reading import body_of, form_asked_for, query_of
 from pokitdok_sandbox.wire import Wire, mark
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from pokitdok_sandbox.contract import Operation
+    from pokitdok_sandbox.reading import Received
     from pokitdok_sandbox.validation import Validation
     from pokitdok_sandbox.world import World
 
@@ -38,8 +40,8 @@ class Pipeline:
     validation: Validation
     handlers: Mapping[str, Handler]
 
-    def respond(self, operation: Operation, request: Request, content: bytes) -> Response:
-        """Answer one request; ``content`` is its body."""
+    def respond(self, operation: Operation, request: Request, received: Received) -> Response:
+        """Answer one request; ``received`` is its body."""
         counters = self.world.counters
         counters.count_request(operation.id, token=operation.id == "create_token")
         fault = request.headers.get(faults.HEADER)
@@ -49,17 +51,18 @@ class Pipeline:
                 self.wire.message(f"X-Sandbox-Fault takes one of: {names}", 400), evidence="inferred", warnings=[]
             )
         authorization = request.headers.get("authorization", "")
-        client_id = tokens.client_of(self.world, authorization, self.world.clock()) if operation.secured else ""
+        holder = tokens.holder_of(self.world, authorization, self.world.clock()) if operation.secured else tokens.NOBODY
         warnings: list[str] = []
         if fault in faults.INSTEAD:
             response = faults.INSTEAD[fault](self.wire)
-        elif client_id is None:
+        elif holder is None:
             response = self.wire.unauthorized()
         else:
             call = Call(
                 world=self.world,
                 now=self.world.clock(),
-                client_id=client_id,
+                client_id=holder.client_id,
+                scopes=holder.scopes,
                 path=request.path_params,
                 query={},
                 body=None,
@@ -67,7 +70,7 @@ class Pipeline:
                 authorization="" if operation.secured else authorization,
                 warnings=warnings,
             )
-            response = self._carry_out(operation, call, request.url.query, content)
+            response = self._carry_out(operation, call, request, received)
             if fault == faults.TRUNCATED:
                 response = faults.truncated(response)
         if fault is not None:
@@ -75,13 +78,14 @@ class Pipeline:
         counters.count_warnings(len(warnings))
         return mark(response, evidence=operation.evidence_for(response.status_code), warnings=warnings)
 
-    def _carry_out(self, operation: Operation, call: Call, query: str, content: bytes) -> Response:
-        handler = self.handlers[operation.id]
+    def _carry_out(self, operation: Operation, call: Call, request: Request, received: Received) -> Response:
+        handler = self.handlers.get(operation.id)
         try:
-            if handler.activity is None:
-                answer = handler.answer(replace(call, body=dict(parse_qsl(content.decode("utf-8", "replace"), True))))
+            if handler is not None and handler.activity is None:
+                form = dict(parse_qsl(received.content.decode("utf-8", "replace"), True))
+                answer = handler.answer(replace(call, body=form))
                 return self._checked(operation, answer, self.wire.token(answer.data, answer.status), answer.data)
-            return self._carry_out_as_activity(operation, handler, call, query, content)
+            return self._carry_out_as_activity(operation, handler, call, request, received)
         except Exception as error:  # noqa: BLE001 - whatever broke, its text could quote a patient
             trace = error.__traceback__
             while trace is not None and trace.tb_next is not None:
@@ -91,14 +95,22 @@ class Pipeline:
             return self._own_fault()
 
     def _carry_out_as_activity(
-        self, operation: Operation, handler: Handler, call: Call, query: str, content: bytes
+        self, operation: Operation, handler: Handler | None, call: Call, request: Request, received: Received
     ) -> Response:
         store = self.world.store
-        call.record.update(open_record(self.world, handler.activity or "", call.now))
+        name = (handler.activity if handler else None) or examples.activity_name(operation)
+        call.record.update(open_record(self.world, name, call.now))
         store.add_activity(call.record)
-        cost = int(handler.billed)
+        billed = handler is not None and handler.billed
+        cost = int(billed)
         try:
-            answer = handler.answer(self._read(operation, call, query, content))
+            require_scopes(call.scopes, operation.scopes)
+            media_type, read = self._read(operation, call, request.url.query, received)
+            form = form_asked_for(operation, ",".join(request.headers.getlist("accept")))
+            if handler is not None and media_type in {"", JSON} and form == JSON:
+                answer = handler.answer(read)
+            else:
+                answer = examples.answer(operation, form)
             if call.record["path"] != "queued":
                 call.record["ended"] = "completed"
         except RefusalError as refusal:
@@ -113,30 +125,44 @@ class Pipeline:
             "activity_id": call.record["id"],
             **answer.meta,
         }
-        if handler.billed:
+        if billed:
             meta |= {"credits_billed": cost, "credits_remaining": self.world.counters.bill(cost)}
+        if answer.example_in is not None:
+            body = examples.with_meta(answer.data, meta)
+            return self._checked(operation, answer, self.wire.example(body, answer.status, answer.example_in), body)
         response = self.wire.enveloped(meta, answer.data, answer.status)
         return self._checked(operation, answer, response, {"meta": meta, "data": answer.data})
 
-    def _read(self, operation: Operation, call: Call, query: str, content: bytes) -> Call:
-        """Return the call with its query and body, both checked against the contract."""
-        values, unknown = _typed(operation, query)
+    def _read(self, operation: Operation, call: Call, query: str, received: Received) -> tuple[str, Call]:
+        """Return the media type of the body, and the call with query and body, both checked against the contract."""
+        values, unknown = query_of(operation, query)
+        odd = [name for name, value in values.items() if self._holds_odd_code(operation.parameters[name].schema, value)]
         call.warnings.extend(f"undocumented query parameter ?{name}" for name in unknown)
-        body = None
-        if operation.body is not None:
-            body = _json(content)
-            refuse_findings(self.validation.findings(operation.body, body))
-            pointers = self.validation.undocumented(operation.body, body)
+        call.warnings.extend(f"undocumented code in ?{name}" for name in odd)
+        media_type, body = body_of(operation, received)
+        if media_type:
+            schema = operation.bodies[media_type]
+            refuse_findings(self.validation.findings(schema, body))
+            pointers = self.validation.undocumented(schema, body)
             if pointers and self.world.settings.strict:
                 raise invalid({pointer: ["Not documented."] for pointer in pointers})
             call.warnings.extend(f"undocumented {pointer}" for pointer in pointers)
-        if unknown and self.world.settings.strict:
-            raise invalid({name: ["Not documented."] for name in unknown})
-        return replace(call, query=values, body=body)
+        if (unknown or odd) and self.world.settings.strict:
+            raise invalid({name: ["Not documented."] for name in [*unknown, *odd]})
+        return media_type, replace(call, query=values, body=body)
+
+    def _holds_odd_code(self, schema: str, value: Any) -> bool:
+        """Tell whether a query value holds a code that is not on the list; lists of codes are written with commas."""
+        return isinstance(value, str) and any(self.validation.undocumented(schema, code) for code in value.split(","))
 
     def _checked(self, operation: Operation, answer: Answer, response: Response, body: Any) -> Response:
         """Return the response, or a 500 when the answer breaks the contract."""
-        schema = operation.answers.get(str(answer.status)) or operation.answers["default"]
+        if answer.example_in is not None:
+            if not answer.example_in:
+                return response
+            schema = operation.forms[answer.example_in]
+        else:
+            schema = operation.answers.get(str(answer.status)) or operation.answers["default"]
         broken = self.validation.pointers(schema, body)
         if not broken:
             return response
@@ -145,41 +171,3 @@ class Pipeline:
 
     def _own_fault(self) -> Response:
         return self.wire.enveloped({"processing_time": 0}, {"errors": {"general": OWN_FAULT}}, 500)
-
-
-def _typed(operation: Operation, query: str) -> tuple[dict[str, Any], list[str]]:
-    """Return the query in the types of the contract, and the names that the contract does not know.
-
-    Raises:
-        RefusalError: A value is not of its type; 422, naming the parameter.
-    """
-    values: dict[str, Any] = {}
-    unknown = []
-    for name, text in parse_qsl(query, keep_blank_values=True):
-        kind = operation.parameters.get(name)
-        if kind is None:
-            unknown.append(name)
-        elif kind == "integer":
-            try:
-                values[name] = int(text)
-            except ValueError:
-                raise invalid({name: ["Not a whole number."]}) from None
-        else:
-            values[name] = text
-    return values, unknown
-
-
-def _json(content: bytes) -> Any:
-    """Read a JSON body.
-
-    Raises:
-        RefusalError: It is none; 422, as the old clients' tests show.
-    """
-    try:
-        return json.loads(content, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        raise invalid({"body": ["Not JSON."]}) from None
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")

@@ -80,7 +80,7 @@ class Sandbox:
 
     def state(self) -> dict[str, Any]:
         """Return the counters, as ``GET /_sandbox/state`` does."""
-        return self._inside()[1].counters.state()
+        return self._inside()[1].state()
 
     def _inside(self) -> tuple[str, World, _Server, Thread]:
         if self._running is None:

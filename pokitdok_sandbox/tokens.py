@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
+from dataclasses import dataclass
 from hashlib import sha256
 from hmac import compare_digest
 from typing import TYPE_CHECKING
@@ -20,8 +21,23 @@ LIFETIME = 3600
 """Seconds that a token lives, in every recording."""
 
 
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a token: the application, and the scopes that it asked for."""
+
+    client_id: str
+    scopes: frozenset[str]
+
+
+NOBODY = Holder("", frozenset())
+"""Who calls an operation that needs no token."""
+
+
 def create_token(call: Call) -> Answer:
-    """Issue a token for client credentials; each call another one, and earlier ones stay valid."""
+    """Issue a token for client credentials; each call another one, and earlier ones stay valid.
+
+    It has whatever scopes were asked for (RFC 6749 section 3.3); nothing is known of how the platform granted them.
+    """
     form: dict[str, str] = call.body
     settings = call.world.settings
     offered = [*basic_credentials(call.authorization)] or [(form.get("client_id", ""), form.get("client_secret", ""))]
@@ -33,22 +49,23 @@ def create_token(call: Call) -> Answer:
         return Answer({"error": "unsupported_grant_type"}, status=400)
     token = call.world.new_token()
     expires = call.now + LIFETIME
+    scopes = form.get("scope", "").split()
     call.world.store.put_token(
-        _digest(token), {"client_id": settings.client_id, "issued": call.now, "expires": expires}
+        _digest(token), {"client_id": settings.client_id, "issued": call.now, "expires": expires, "scopes": scopes}
     )
-    return Answer({"access_token": token, "token_type": "bearer", "expires": int(expires), "expires_in": LIFETIME})
+    issued = {"access_token": token, "token_type": "bearer", "expires": int(expires), "expires_in": LIFETIME}
+    return Answer(issued | ({"scope": " ".join(scopes)} if scopes else {}))
 
 
-def client_of(world: World, authorization: str, now: float) -> str | None:
-    """Return the client id behind an Authorization header, or None when its token is missing, wrong or expired."""
+def holder_of(world: World, authorization: str, now: float) -> Holder | None:
+    """Return who is behind an Authorization header, or None when its token is missing, wrong or expired."""
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer":
         return None
     known = world.store.token(_digest(token.strip()))
     if known is None or now >= known["expires"]:
         return None
-    client_id: str = known["client_id"]
-    return client_id
+    return Holder(known["client_id"], frozenset(known.get("scopes", [])))  # a file of an older version has no scopes
 
 
 def basic_credentials(authorization: str) -> Iterator[tuple[str, str]]:

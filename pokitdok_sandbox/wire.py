@@ -17,6 +17,7 @@ PAGE = (
     '<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 3.2 Final//EN">\n<title>{title}</title>\n<h1>{title}</h1>\n<p>{text}</p>\n'
 )
 MANY_WARNINGS = 20
+ANSWER = "x-sandbox-answer"
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,20 @@ class Wire:
     modern: bool
 
     def enveloped(self, meta: Mapping[str, Any], data: Any, status: int) -> Response:
-        """Write an answer given after authentication: JSON that calls itself HTML, and two odd headers."""
-        body = json.dumps({"meta": meta, "data": data})
-        if self.modern:
-            return Response(body, status, media_type="application/json")
-        headers = {"content-type": "text/html; charset=utf-8", "mimetype": "application/json", "charset": "utf-8"}
-        return Response(body, status, headers)
+        """Write an answer given after authentication."""
+        return self._json({"meta": meta, "data": data}, status)
+
+    def example(self, body: Any, status: int, media_type: str) -> Response:
+        """Write an example of the contract and say that it is one; without a media type there is no content."""
+        if not media_type:  # recorded: an empty 204 calls itself HTML, too
+            response = Response(None, status, {} if self.modern else {"content-type": "text/html; charset=utf-8"})
+        elif media_type == "application/json":
+            response = self._json(body, status)
+        else:
+            text = body if isinstance(body, str) else json.dumps(body)
+            response = Response(text, status, {"content-type": media_type})
+        response.headers[ANSWER] = "example"
+        return response
 
     def token(self, body: Mapping[str, Any], status: int) -> Response:
         """Write an answer of the token endpoint."""
@@ -76,13 +85,25 @@ class Wire:
         """Write a 500 as a proxy in front of the platform would."""
         return self._page("Internal Server Error", "The fault that was ordered.", 500, {}, "text/html")
 
+    def _json(self, body: Any, status: int) -> Response:
+        """Write JSON that calls itself HTML and has two odd headers, as recorded."""
+        if self.modern:
+            return Response(json.dumps(body), status, media_type="application/json")
+        headers = {"content-type": "text/html; charset=utf-8", "mimetype": "application/json", "charset": "utf-8"}
+        return Response(json.dumps(body), status, headers)
+
     def _page(self, title: str, text: str, status: int, headers: Mapping[str, str], kind: str) -> Response:
         return Response(PAGE.format(title=title, text=text), status, {**headers, "content-type": kind})
 
 
 def mark(response: Response, *, evidence: str, warnings: list[str]) -> Response:
-    """Add what only the sandbox says: on what the answer rests, and what in the request was not documented."""
+    """Add what only the sandbox says: on what the answer rests, who gave it, what in the request was not documented.
+
+    ``rules`` worked an answer out, be it a refusal; ``example`` stands there already when the contract's example went
+    out instead.
+    """
     response.headers["x-sandbox-evidence"] = evidence
+    response.headers.setdefault(ANSWER, "rules")
     if warnings:
         shown = warnings[:MANY_WARNINGS]
         if len(warnings) > MANY_WARNINGS:

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pokitdok_sandbox.settings import Settings
     from pokitdok_sandbox.store import Store
@@ -100,7 +100,13 @@ class World:
     store: Store
     clock: Callable[[], float]
     random: Random
+    served: Mapping[str, list[str]] = field(default_factory=dict)
+    """Which operations are answered by rules, and which with examples."""
     counters: Counters = field(default_factory=Counters)
+
+    def state(self) -> dict[str, Any]:
+        """Return the counters, and which operations are simulated, in JSON form."""
+        return {**self.counters.state(), **self.served}
 
     def new_id(self, now: float) -> str:
         """Return 24 hex digits that begin with the time, like the ids of the platform."""

@@ -14,6 +14,7 @@ from openapi_python_client.parser.properties.const import ConstProperty
 from openapi_python_client.parser.properties.date import DateProperty
 from openapi_python_client.parser.properties.datetime import DateTimeProperty
 from openapi_python_client.parser.properties.enum_property import EnumProperty
+from openapi_python_client.parser.properties.file import FileProperty
 from openapi_python_client.parser.properties.float import FloatProperty
 from openapi_python_client.parser.properties.int import IntProperty
 from openapi_python_client.parser.properties.list_property import ListProperty
@@ -28,6 +29,7 @@ _PLAIN: dict[type[PropertyProtocol], str] = {
     AnyProperty: "Any",
     BooleanProperty: "bool",
     ConstProperty: "str",
+    FileProperty: "File",
     FloatProperty: "float",
     IntProperty: "int",
     NoneProperty: "None",
@@ -51,12 +53,20 @@ class ModuleCode:
         choices: Constants of the module that choose among classes: name to (members, fallback).
     """
 
-    def __init__(self, *, sent: bool, required: Mapping[str, tuple[str, ...]], maps: frozenset[str]) -> None:
+    def __init__(
+        self,
+        *,
+        sent: bool,
+        required: Mapping[str, tuple[str, ...]],
+        within: Mapping[str, tuple[str, ...]],
+        maps: frozenset[str],
+    ) -> None:
         self.named: set[str] = set()
         self.bound: set[str] = set()
         self.choices: dict[str, tuple[dict[str, tuple[str, ...]], str | None]] = {}
         self._sent = sent
         self._required = required
+        self._within = within
         self._maps = maps
 
     # ------------------------------------------------------------ types
@@ -125,8 +135,19 @@ class ModuleCode:
         constant = "".join(character if character.isalnum() else "_" for character in constant)
         fallback = next((name for name in names if name in self._maps), None)
         chosen = {name: self._required[name] for name in names if name not in self._maps}
+        if len({frozenset(keys) for keys in chosen.values()}) < len(chosen):
+            chosen = self._deeper(chosen)
+        if "." not in where:  # the whole answer: it has to become one of the classes
+            constant, fallback = "_RESULT", fallback or names[0]
         self.choices[constant] = (chosen, fallback)
         return f"{constant}.read({value})"
+
+    def _deeper(self, chosen: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        """The required keys of *chosen* with those one level deeper, but for those that all of them have."""
+        shared = frozenset.intersection(*(frozenset(self._within[name]) for name in chosen))
+        return {
+            name: (*keys, *(each for each in self._within[name] if each not in shared)) for name, keys in chosen.items()
+        }
 
     def _read_union(self, prop: UnionProperty, value: str, where: str, depth: int) -> str:
         members = _present(prop)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from _contract import Contract, GenerationError
+from _forms import MULTIPART, Form, Forms
 from openapi_python_client.strings import ClassName, PythonIdentifier
 
 FORBIDDEN_COMPONENTS = frozenset(
@@ -22,13 +23,13 @@ FORBIDDEN_PROPERTIES = frozenset({"additional_properties", "from_dict", "to_dict
 FUNCTIONS = {"sync", "sync_detailed", "asyncio", "asyncio_detailed"}
 
 
-def check_names(contract: Contract) -> None:
+def check_names(contract: Contract, forms: Forms) -> None:
     """Raise GenerationError if two names of the contract become one, or one hides a name of ours."""
     problems = [
         f"component {name}: the name is taken" for name in contract.schemas if _class(name) in FORBIDDEN_COMPONENTS
     ]
     problems += _collisions("components", contract.schemas, _module)
-    problems += _collisions("operations", contract.operations, lambda name: PythonIdentifier(name, "field_"))
+    problems += _collisions("functions", forms.by_name, lambda name: PythonIdentifier(name, "field_"))
     for name in contract.schemas:
         taken = FORBIDDEN_PROPERTIES & {PythonIdentifier(key, "field_") for key in contract.properties(name)}
         problems += [f"{name}.{key}: the name is taken by a method of every model" for key in sorted(taken)]
@@ -51,8 +52,8 @@ def _enum_names(name: str, schema: dict[str, Any]) -> list[str]:
     return _collisions(f"codes of {name}", names, lambda each: PythonIdentifier(each, "field_"))
 
 
-def check_completeness(contract: Contract, output: Path) -> None:
-    """Raise GenerationError unless *output* has the operations, components, properties and codes of the contract."""
+def check_completeness(contract: Contract, forms: Forms, output: Path) -> None:
+    """Raise GenerationError unless *output* has the forms, components, properties and codes of the contract."""
     problems: list[str] = []
     modules = _modules(output / "models")
     problems += _difference("component", {_module(name) for name in contract.schemas}, set(modules))
@@ -60,15 +61,38 @@ def check_completeness(contract: Contract, output: Path) -> None:
         tree = modules.get(_module(name))
         if tree is not None:
             problems += list(_component(contract, name, _class_in(tree, _class(name))))
-    expected = {f"{facts.tag}/{facts.id}" for facts in contract.operations.values()}
+    problems += _forms(contract, forms)
+    expected = {f"{form.operation.tag}/{form.name}": form for form in forms.by_name.values()}
     found = {
         f"{folder.name}/{name}": tree for folder in _folders(output / "api") for name, tree in _modules(folder).items()
     }
-    problems += _difference("operation", expected, set(found))
+    problems += _difference("operation", set(expected), set(found))
     for name, tree in found.items():
         functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
         problems += [f"operation {name}: no function {missing}" for missing in sorted(FUNCTIONS - functions)]
+        problems += _media(name, expected[name], tree) if name in expected else []
     _fail(problems)
+
+
+def _forms(contract: Contract, forms: Forms) -> Iterator[str]:
+    """Operations and media types of the contract that no form stands for."""
+    for facts in contract.operations.values():
+        own = [form for form in forms.by_name.values() if form.operation.id == facts.id]
+        if not own:
+            yield f"operation {facts.tag}/{facts.id}: no form of it came out"
+        sent = {media for form in own for media in (form.request, *form.aliases) if media}
+        body = contract.resolve(facts.definition.get("requestBody", {}))
+        yield from _difference(f"request form of {facts.id}", set(body.get("content", {})), sent)
+        good = [answer for status, answer in contract.answers(facts).items() if status.startswith("2")]
+        documented = {media for answer in good for media in answer.get("content", {})}
+        yield from _difference(f"answer form of {facts.id}", documented, {form.answer for form in own if form.answer})
+
+
+def _media(name: str, form: Form, tree: ast.Module) -> list[str]:
+    """The media types of *form* that its module does not name."""
+    named = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    wanted = {media for media in (form.request, form.accept) if media and media != MULTIPART}
+    return [f"operation {name}: media type {media} did not come out" for media in sorted(wanted - named)]
 
 
 def _component(contract: Contract, name: str, body: list[ast.stmt] | None) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -163,6 +162,14 @@ class Contract:
         """Whether the component *name* is an object without properties of its own: its keys are data."""
         return self.is_object(name) and not self.properties(name)
 
+    def required_within(self, name: str) -> tuple[str, ...]:
+        """Dotted wire names of what the objects that the component *name* always has always have."""
+        nodes = self.properties(name)
+        inner = {key: referred(nodes.get(key, {})) for key in self.required(name)}
+        return tuple(
+            f"{key}.{each}" for key, found in inner.items() if found in self.schemas for each in self.required(found)
+        )
+
     @cached_property
     def request_only(self) -> frozenset[str]:
         """Components that are sent and never come back."""
@@ -208,27 +215,9 @@ class Contract:
             name = references[0].rpartition("/")[2]
         return name
 
-    # ------------------------------------------------------------ for generation only
 
-    def for_generation(self) -> dict[str, Any]:
-        """A copy for the generator's parser: error bodies are no result, so they leave the 2xx alternatives."""
-        document = copy.deepcopy(self.document)
-        for item in document["paths"].values():
-            for method in METHODS:
-                for status, answer in item.get(method, {}).get("responses", {}).items():
-                    if str(status).startswith("2"):
-                        for media in answer.get("content", {}).values():
-                            media["schema"] = self._without_errors(media["schema"])
-        return document
-
-    def _without_errors(self, schema: dict[str, Any]) -> dict[str, Any]:
-        if "anyOf" not in schema:
-            return schema
-        results = [each for each in schema["anyOf"] if _referred(each) not in self.error_bodies]
-        return results[0] if len(results) == 1 else {**schema, "anyOf": results}
-
-
-def _referred(node: Mapping[str, Any]) -> str:
+def referred(node: Mapping[str, Any]) -> str:
+    """The name of the component that *node* is a reference to, else nothing."""
     return str(node.get("$ref", "")).rpartition("/")[2]
 
 
@@ -237,4 +226,4 @@ def _direct_references(answer: Mapping[str, Any]) -> Iterator[str]:
         schema = media.get("schema", {})
         for each in (schema, *schema.get("anyOf", ())):
             if "$ref" in each:
-                yield _referred(each)
+                yield referred(each)

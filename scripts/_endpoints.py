@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from _code import ModuleCode
 from _contract import Contract, GenerationError, OperationFacts, ParameterFacts
+from _forms import JSON, MULTIPART, OCTETS, URLENCODED, Form, Forms
 from _models import Models
-from _texts import evidence, sentence
-from openapi_python_client.parser.bodies import BodyType
+from _texts import evidence, form_notes, sentence
 from openapi_python_client.parser.openapi import Endpoint
+from openapi_python_client.parser.properties.file import FileProperty
 from openapi_python_client.parser.properties.list_property import ListProperty
 from openapi_python_client.parser.properties.model_property import ModelProperty
 from openapi_python_client.parser.properties.protocol import PropertyProtocol
@@ -45,17 +46,19 @@ class ParameterView:
 class EndpointView:
     """A generated module of four functions."""
 
+    form: Form
     facts: OperationFacts
     constant: str
     path: list[ParameterView]
     query: list[ParameterView]
     body: ParameterView | None
-    form: bool
+    sent: dict[str, str]
     result: str
     parse: str
     empty: bool
     summary: str
     description: str
+    notes: str
     raised: list[str]
     evidence: str
     named: list[str]
@@ -66,8 +69,9 @@ class EndpointView:
 class Endpoints:
     """Joins the parser's operations with the contract; raises GenerationError for what the templates do not know."""
 
-    def __init__(self, contract: Contract, models: Models) -> None:
+    def __init__(self, contract: Contract, forms: Forms, models: Models) -> None:
         self._contract = contract
+        self._forms = forms
         self._models = models
         self.acknowledgment = self._acknowledgment()
 
@@ -84,7 +88,8 @@ class Endpoints:
 
     def view(self, endpoint: Endpoint) -> EndpointView:
         """The view for `endpoint_module.py.jinja`."""
-        facts = self._contract.operations[str(endpoint.name)]
+        form = self._forms.by_name[str(endpoint.name)]
+        facts = form.operation
         if endpoint.header_parameters or endpoint.cookie_parameters:
             raise GenerationError(f"{facts.id}: parameters in headers and cookies are not supported")
         described = {parameter.name: parameter for parameter in facts.parameters}
@@ -94,22 +99,26 @@ class Endpoints:
         taken = {"client", "timeout", "body"} & {each.name for each in (*path, *query)}
         if taken:
             raise GenerationError(f"{facts.id}: a parameter named {taken.pop()} collides with an argument of ours")
-        body, form = self._body(endpoint, facts, arguments)
+        body = self._body(endpoint, form, arguments)
         result = self._models.code(sent=False)
-        success, empty = _success(endpoint, facts)
-        returned = "None" if empty else result.type_of(success)
+        success = _success(endpoint, form)
+        returned = "None" if form.answer is None else result.type_of(success)
+        if form.answers_text and returned != "str":
+            raise GenerationError(f"{facts.id}: an answer of {form.answer} is text: its schema is {{type: string}}")
         return EndpointView(
+            form=form,
             facts=facts,
-            constant=facts.id.upper(),
+            constant=form.name.upper(),
             path=path,
             query=query,
             body=body,
-            form=form,
+            sent=self._sent(endpoint, form) if body else {},
             result=returned,
-            parse="None" if empty else result.read(success, "document", returned),
-            empty=empty,
+            parse="None" if form.answer is None else result.read(success, "document", returned),
+            empty=form.answer is None,
             summary=facts.definition.get("summary", ""),
             description=facts.definition.get("description", ""),
+            notes=form_notes(form),
             raised=_raised(facts),
             evidence=evidence(facts),
             named=sorted((arguments.named | result.named) - result.bound),
@@ -117,20 +126,48 @@ class Endpoints:
             choices=result.choices,
         )
 
-    def _body(self, endpoint: Endpoint, facts: OperationFacts, code: ModuleCode) -> tuple[ParameterView | None, bool]:
-        if not endpoint.bodies:
-            return None, False
-        if len(endpoint.bodies) > 1:
-            raise GenerationError(f"{facts.id}: one request content type per operation")
+    def _body(self, endpoint: Endpoint, form: Form, code: ModuleCode) -> ParameterView | None:
+        if form.request is None:
+            return None
         [body] = endpoint.bodies
-        if body.body_type not in {BodyType.JSON, BodyType.DATA} or not isinstance(body.prop, ModelProperty):
+        required = bool(self._contract.resolve(form.operation.definition["requestBody"]).get("required"))
+        if form.sends_raw:
+            name, doc = "str | bytes", "What is sent, as it is; text goes out as UTF-8. It can hold patient data."
+        elif isinstance(body.prop, ModelProperty) or (form.request != MULTIPART and _is_choice(body.prop)):
+            name, doc = code.type_of(body.prop), "What is sent."
+        else:
             raise GenerationError(
-                f"{facts.id}: a body is a named object as JSON or as a form; teach _endpoints.py about others"
+                f"{form.name}: a body of {form.request} is an object; teach _endpoints.py about others"
             )
-        required = bool(self._contract.resolve(facts.definition["requestBody"]).get("required"))
-        name = code.type_of(body.prop)
-        view = ParameterView("body", "body", name if required else f"{name} | Unset", required, "What is sent.")
-        return view, body.body_type is BodyType.DATA
+        return ParameterView("body", "body", name if required else f"{name} | Unset", required, doc)
+
+    def _sent(self, endpoint: Endpoint, form: Form) -> dict[str, str]:
+        """What the body becomes: arguments of RequestParts with their expressions."""
+        if form.request == MULTIPART:
+            return {"files": f"multipart_body(body, {self._part_types(endpoint, form)!r})"}
+        if form.sends_raw:
+            content = "raw_body(body)"
+        elif form.request == URLENCODED:
+            content = "form_body(body)"
+        elif form.asynchronous is not None:
+            content = f"json_body(body, asynchronous={form.asynchronous})"
+        else:
+            content = "json_body(body)"
+        return {"content": content, "media_type": f'"{in_double_quote_literal(form.request or JSON)}"'}
+
+    def _part_types(self, endpoint: Endpoint, form: Form) -> dict[str, str]:
+        """The media types that the contract gives to the files of a multipart body; the others are plain values."""
+        [body] = endpoint.bodies
+        assert isinstance(body.prop, ModelProperty)  # noqa: S101 - _body() has looked
+        content = self._contract.resolve(form.operation.definition["requestBody"])["content"][MULTIPART]
+        types: dict[str, str] = {}
+        for prop in (*(body.prop.required_properties or ()), *(body.prop.optional_properties or ())):
+            name = prop.name.get_untrusted_value()
+            if isinstance(prop.inner_property if isinstance(prop, ListProperty) else prop, FileProperty):
+                types[name] = content.get("encoding", {}).get(name, {}).get("contentType", OCTETS)
+            elif isinstance(prop, ModelProperty) or (isinstance(prop, ListProperty | UnionProperty) and _models(prop)):
+                raise GenerationError(f"{form.name}: part {name}: a part is a file or a plain value")
+        return types
 
 
 def _parameter(prop: PropertyProtocol, described: Mapping[str, ParameterFacts], code: ModuleCode) -> ParameterView:
@@ -150,6 +187,10 @@ def _parameter(prop: PropertyProtocol, described: Mapping[str, ParameterFacts], 
     )
 
 
+def _is_choice(prop: PropertyProtocol) -> bool:
+    return isinstance(prop, UnionProperty) and all(isinstance(each, ModelProperty) for each in prop.inner_properties)
+
+
 def _models(prop: ListProperty | UnionProperty) -> list[PropertyProtocol]:
     inner = [prop.inner_property] if isinstance(prop, ListProperty) else prop.inner_properties
     return [each for each in inner if isinstance(each, ModelProperty)]
@@ -161,13 +202,10 @@ def _raised(facts: OperationFacts) -> list[str]:
     return [f"{error}: Status {' or '.join(statuses)}." for error, statuses in known.items() if statuses]
 
 
-def _success(endpoint: Endpoint, facts: OperationFacts) -> tuple[PropertyProtocol, bool]:
-    """What 2xx answers hold, and whether that is nothing."""
+def _success(endpoint: Endpoint, form: Form) -> PropertyProtocol:
+    """What 2xx answers hold."""
     good = [each for each in endpoint.responses if each.status_code.range and 200 <= each.status_code.range[0] < 300]
     kinds = {(each.prop.get_type_string(), each.source["attribute"]) for each in good}
     if len(kinds) != 1:
-        raise GenerationError(f"{facts.id}: exactly one kind of 2xx answer is needed, {len(kinds)} found")
-    source = good[0].source["attribute"]
-    if source not in {"response.json()", "None"}:
-        raise GenerationError(f"{facts.id}: 2xx answers are JSON or empty; teach _endpoints.py about others")
-    return good[0].prop, source == "None"
+        raise GenerationError(f"{form.name}: exactly one kind of 2xx answer is needed, {len(kinds)} found")
+    return good[0].prop

@@ -60,6 +60,9 @@ class Models:
         self._required: dict[str, tuple[str, ...]] = {
             cls: contract.required(name) for cls, name in self._component.items() if contract.is_object(name)
         }
+        self._within: dict[str, tuple[str, ...]] = {
+            cls: contract.required_within(name) for cls, name in self._component.items()
+        }
         self._maps = frozenset(cls for cls, name in self._component.items() if contract.is_map(name))
         self.modules = {each.class_info.name: each.class_info.module_name for each in (*data.models, *data.enums)}
         self._listed = {
@@ -70,7 +73,7 @@ class Models:
         }
 
     def code(self, *, sent: bool) -> ModuleCode:
-        return ModuleCode(sent=sent, required=self._required, maps=self._maps)
+        return ModuleCode(sent=sent, required=self._required, within=self._within, maps=self._maps)
 
     def view(self, model: ModelProperty) -> ModelView:
         """The view for `model.py.jinja`."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from _code import is_alternative, is_list_first, listed_object
 from _contract import OperationFacts
+from _forms import JSON, Form
 from openapi_python_client.parser.properties.protocol import PropertyProtocol
 from openapi_python_client.strings import safe_for_docstring
 
@@ -20,6 +21,23 @@ def evidence(facts: OperationFacts) -> str:
     by_status = facts.definition.get("x-evidence-by-status", {})
     details = ", ".join(f"{status} {known}" for status, known in by_status.items())
     return f"{facts.definition.get('x-evidence', 'inferred')}{f' ({details})' if details else ''}"
+
+
+def form_notes(form: Form) -> str:
+    """What sets this form of an operation apart from the others."""
+    notes = []
+    if form.asynchronous:
+        notes.append("Sent with async true. The answer is the activity to follow; the result comes into it later")
+        notes.append("It is never sent twice on its own")
+    if form.request and form.request != JSON:
+        notes.append(f"The body is sent as {form.request}")
+    if form.aliases:
+        notes.append(f"{' and '.join(form.aliases)} would be the same bytes under other names")
+    if form.accept:
+        notes.append(f"The answer is asked for as {form.accept}")
+    if form.siblings:
+        notes.append(f"Other forms: {', '.join(form.siblings)}")
+    return sentence(*notes)
 
 
 def field_doc(prop: PropertyProtocol, node: Mapping[str, Any], *, sent: bool) -> str:

@@ -6,6 +6,8 @@ history is read:
     python scripts/evidence.py
     python scripts/evidence.py --clone ~/src/pokitdok-python --clone ~/src/pokitdok-ruby
 
+It writes docs/evidence.md too, which says of each operation what it rests on.
+
 A skeleton holds method, path template, status, member names and JSON types of request and answer. Keys that the
 contract does not know, such as those of a map, become `*`. No value of any recording is kept but its SHA-256.
 """
@@ -25,6 +27,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import yaml
+from evidence_page import page
 
 from pokitdok_ext.testing import Contract
 from pokitdok_ext.testing.contract import Operation
@@ -32,6 +35,7 @@ from pokitdok_ext.testing.contract import Operation
 ROOT = Path(__file__).resolve().parent.parent
 RECORDINGS = ROOT.parent / "shared" / "platform" / "recordings"
 EVIDENCE = ROOT / "tests" / "contract" / "evidence"
+PAGE = ROOT / "docs" / "evidence.md"
 
 CASSETTES = ("tests/fixtures/vcr_cassettes", "vcr_cassettes", "spec/fixtures/vcr_cassettes")
 """Where the old clients kept their recordings, over their history."""
@@ -67,7 +71,9 @@ def main() -> int:
     else:
         print("no recordings: ../shared is absent; give --clone PATH of an old client's repository", file=sys.stderr)
         return 1
-    written = write(recorded, Contract(), arguments.output)
+    contract = Contract()
+    written = write(recorded, contract, arguments.output)
+    PAGE.write_text(page(contract, arguments.output), encoding="utf-8")
     print(f"{len(recorded)} recordings, {written} skeletons in {arguments.output}")
     return 0
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from _completeness import check_completeness, check_names
 from _contract import Contract, GenerationError
 from _endpoints import Endpoints
+from _forms import Forms
 from _models import Models
 from _texts import docstring
 from jinja2 import StrictUndefined
@@ -70,8 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def generate(contract_path: Path, output: Path) -> None:
     """Write the package for the contract at *contract_path* to *output*, which does not exist yet."""
     contract = Contract.load(contract_path)
-    check_names(contract)
-    project = make_project(contract, contract_path, output)
+    forms = Forms(contract)
+    check_names(contract, forms)
+    project = make_project(contract, forms, contract_path, output)
     with contextlib.redirect_stdout(io.StringIO()):
         fail_on(project.build())
     for name in OWN_FILES:
@@ -80,10 +82,10 @@ def generate(contract_path: Path, output: Path) -> None:
     text = json.dumps(contract.document, ensure_ascii=False, separators=(",", ":"))
     (output / "openapi.json").write_text(f"{text}\n", encoding="utf-8")
     tidy(output)
-    check_completeness(contract, output)
+    check_completeness(contract, forms, output)
 
 
-def make_project(contract: Contract, contract_path: Path, output: Path) -> Project:
+def make_project(contract: Contract, forms: Forms, contract_path: Path, output: Path) -> Project:
     """The generator's project, with what its parser drops added for the templates."""
     config = Config.from_sources(
         config_file=ConfigFile(post_hooks=[], package_name_override=output.name, docstrings_on_attributes=True),
@@ -94,7 +96,7 @@ def make_project(contract: Contract, contract_path: Path, output: Path) -> Proje
         output_path=output,
     )
     try:
-        data = GeneratorData.from_dict(contract.for_generation(), config=config)
+        data = GeneratorData.from_dict(forms.document(), config=config)
     except ValueError as error:  # two codes of an enum under one name
         raise GenerationError(str(error)) from error
     if isinstance(data, GeneratorError):
@@ -104,7 +106,8 @@ def make_project(contract: Contract, contract_path: Path, output: Path) -> Proje
     models = Models(contract, data)
     header = HEADER.format(contract=contract_path.name)
     project.env.undefined = StrictUndefined
-    project.env.globals.update(contract=contract, models=models, endpoints=Endpoints(contract, models), header=header)
+    endpoints = Endpoints(contract, forms, models)
+    project.env.globals.update(forms=forms, models=models, endpoints=endpoints, header=header)
     project.env.filters["docstring"] = docstring
     return project
 

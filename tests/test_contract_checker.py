@@ -37,6 +37,20 @@ DOCUMENT = {
                 },
             }
         },
+        "/files/": {
+            "post": {
+                "operationId": "send_file",
+                "requestBody": {
+                    "content": {
+                        "multipart/form-data": {"schema": {"$ref": "#/components/schemas/Upload"}},
+                        "application/EDI-X12": {"schema": {"type": "string"}},
+                    }
+                },
+                "responses": {
+                    "200": {"description": "ok", "content": {"application/EDI-X12": {"schema": {"type": "string"}}}}
+                },
+            }
+        },
         "/things/{id}": {"get": {"operationId": "read_thing", "responses": {"204": {"description": "none"}}}},
         "/things/status": {"get": {"operationId": "read_status", "responses": {"204": {"description": "none"}}}},
     },
@@ -51,6 +65,11 @@ DOCUMENT = {
                     "free": {"type": "object", "additionalProperties": True},
                     "by_code": {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Thing"}},
                 },
+            },
+            "Upload": {
+                "type": "object",
+                "required": ["file"],
+                "properties": {"file": {"type": "string", "format": "binary"}, "kind": {"type": "string"}},
             },
             "Failure": {"type": "object", "required": ["errors"], "properties": {"errors": {"type": "string"}}},
         }
@@ -108,7 +127,7 @@ def test_undocumented_media_type_is_found() -> None:
 
 
 def test_unreadable_body_is_found() -> None:
-    assert answer_findings(b"<html>") == ["make_thing answer 200: body: is not JSON"]
+    assert answer_findings(b"<html>") == ["make_thing answer 200: body: cannot be read as application/json"]
 
 
 def test_status_that_only_default_covers_is_found() -> None:
@@ -136,3 +155,34 @@ def test_no_value_stands_in_any_finding() -> None:
     text = "\n".join(request_findings(bad) + answer_findings(json.dumps({"errors": [CANARY]}).encode()))
     assert text
     assert CANARY not in text
+
+
+def multipart(*parts: tuple[str, str]) -> bytes:
+    lines = [f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{content}\r\n' for name, content in parts]
+    return ("".join(lines) + "--b--\r\n").encode()
+
+
+@pytest.mark.parametrize(
+    ("parts", "findings"),
+    [
+        ([("file", CANARY), ("kind", "837")], []),
+        ([("kind", "837")], ["send_file request /: body: breaks required"]),
+        ([("file", CANARY), ("more", CANARY)], ["send_file request: undocumented property: /more"]),
+    ],
+)
+def test_multipart_is_compared_part_by_part(parts: list[tuple[str, str]], findings: list[str]) -> None:
+    found = CONTRACT.check_request(
+        "POST", "/files/", media_type="multipart/form-data; boundary=b", body=multipart(*parts)
+    )
+    assert [str(finding) for finding in found] == findings
+
+
+def test_multipart_without_its_boundary_cannot_be_read() -> None:
+    [finding] = CONTRACT.check_request(
+        "POST", "/files/", media_type="multipart/form-data", body=multipart(("file", "x"))
+    )
+    assert str(finding) == "send_file request: body: cannot be read as multipart/form-data"
+
+
+def test_bare_text_is_compared_whatever_the_spelling_of_its_media_type() -> None:
+    assert CONTRACT.check_request("POST", "/files/", media_type="application/edi-x12", body=b"ISA*") == []

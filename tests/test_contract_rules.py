@@ -55,6 +55,13 @@ def schemas(node: Json, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]
             yield from schemas(child, f"{place}/{number}")
 
 
+def resolve(document: Json, node: Json) -> Json:
+    if "$ref" not in node:
+        return node
+    kind, name = node["$ref"].split("/")[-2:]
+    return document["components"][kind].get(name, {})
+
+
 def pascal(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
@@ -126,7 +133,7 @@ def objects_are_closed_or_have_defaults(document: Json) -> Iterator[str]:
 def queries_are_not_plain(document: Json) -> Iterator[str]:
     for place, node in schemas(document):
         if node.get("in") in {"query", "path", "header"}:
-            schema = node.get("schema", {})
+            schema = resolve(document, node.get("schema", {}))
             plain = schema.get("type") in {"string", "integer", "number", "boolean", "array"} and "content" not in node
             if not plain or "description" in node or "x-phi" not in node:
                 yield place
@@ -244,3 +251,38 @@ def test_rule_finds_a_planted_fault(rule: Rule, fault: Callable[[Json], None]) -
 def test_no_path_differs_from_another_by_parameter_names_only() -> None:
     shapes = Counter(re.sub(r"\{[^}]+\}", "{}", path) for path in DOCUMENT["paths"])
     assert [shape for shape, count in shapes.items() if count > 1] == []
+
+
+FREE_FORM = {
+    "ValidationErrors": "keys are request fields; three shapes of values were seen",
+    "FreeForm": "what it stands for is not documented",
+    "EarlyServiceLineInformation": "empty in every recording",
+    "BareEnvelope.data": "the answer is not documented",
+    "CcdResponse.data": "the answer is not documented",
+    "EligibilityConstants.service_types": "one sentence in the documentation names it",
+    "EligibilityCoverage.plans": "a table names it, without its shape",
+    "Scheduler.methods_payloads": "a table names it, without its shape",
+    "PlanCostSharing.standard": "a table names it, without its type",
+    "PlanCostSharing.percent_73": "a table names it, without its type",
+    "PlanCostSharing.percent_87": "a table names it, without its type",
+    "PlanCostSharing.percent_94": "a table names it, without its type",
+    "DropinWidgetOptions.onFormSuccess": "a JavaScript function, not JSON",
+    "DropinWidgetOptions.onFormLoad": "a JavaScript function, not JSON",
+    "DropinValues.procedure": "one value or several, in several forms",
+}
+"""The places where the contract lets anything pass, and why nothing more is known."""
+
+
+def free_places(document: Json) -> Iterator[str]:
+    for name, schema in document["components"]["schemas"].items():
+        properties = schema.get("properties", {})
+        if schema.get("type") == "object" and not properties and schema.get("additionalProperties") in (None, True):
+            yield name
+        for prop, child in properties.items():
+            untyped = not {"type", "$ref", "anyOf"} & child.keys() or child.get("items") == {}
+            if untyped or child.get("$ref", "").endswith("/FreeForm"):
+                yield f"{name}.{prop}"
+
+
+def test_free_form_stands_only_where_nothing_more_is_known() -> None:
+    assert set(free_places(DOCUMENT)) == set(FREE_FORM)

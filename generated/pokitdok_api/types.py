@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, BinaryIO, Final, Generic, Literal, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, Generic, Literal, Self, TypeVar
 
-from attrs import field, frozen
+from attrs import define, frozen
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
 __all__ = ["UNSET", "File", "Response", "Unset"]
@@ -49,13 +51,44 @@ class Response(Generic[T]):
         return f"Response(status_code={self.status_code}, parsed={type(self.parsed).__name__})"
 
 
-@frozen
+@define(repr=False)
 class File:
-    """A file in a request or an answer."""
+    """A file to send.
 
-    payload: BinaryIO = field(repr=False)
-    """Its content, open for reading."""
-    file_name: str | None = field(default=None, repr=False)
-    """Its name. It can hold patient data."""
+    Its `repr` shows the size only; content and name can hold patient data.
+    """
+
+    payload: bytes | BinaryIO
+    """Its content, or a file object that is open in binary mode. That is read to its end when the request is made, and replaced by
+    what was read, so that another request sends the same; closing it is up to the caller."""
+    file_name: str | None = None
+    """What to call it; if nothing, the name of its field."""
     mime_type: str | None = None
-    """Its media type."""
+    """Its media type; if nothing, what the operation documents."""
+
+    @classmethod
+    def from_path(cls, path: str | os.PathLike[str], *, mime_type: str | None = None) -> Self:
+        """The file at *path*, read now, under its own name without folders.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        source = Path(path)
+        return cls(source.read_bytes(), source.name, mime_type)
+
+    def content(self) -> bytes:
+        """The bytes of it.
+
+        Raises:
+            TypeError: The file object gives no bytes.
+        """
+        if not isinstance(self.payload, bytes):
+            read: object = self.payload.read()
+            if not isinstance(read, bytes):
+                raise TypeError(f"File.payload gives {type(read).__name__}: open the file in binary mode")
+            self.payload = read
+        return self.payload
+
+    def __repr__(self) -> str:
+        size = f"{len(self.payload)} bytes" if isinstance(self.payload, bytes) else "not read yet"
+        return f"File({size})"

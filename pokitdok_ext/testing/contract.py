@@ -17,6 +17,8 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import jsonschema_rs
 
+from pokitdok_ext.testing._bodies import bare, read_body
+
 Schema = Mapping[str, Any]
 
 _URI = "urn:contract"
@@ -107,22 +109,24 @@ class Contract:
         declared = operation.definition.get("requestBody")
         if declared is None:
             return [*findings, Finding("body", place, "there is one where none is documented")] if body else findings
-        name = (media_type or "").partition(";")[0].strip().lower()
+        name = bare(media_type)
         content = self._resolve(declared)["content"]
-        if name not in content:
+        documented = {bare(known): media for known, media in content.items()}
+        if name not in documented:
             return [*findings, Finding("media type", place, f"{name or 'none'} is not documented")]
         try:
-            text = (body or b"").decode()
-            value: Any = dict(parse_qsl(text, strict_parsing=True)) if name.endswith("urlencoded") else json.loads(text)
+            value = read_body(media_type or "", body or b"")
         except ValueError:
             return [*findings, Finding("body", place, f"cannot be read as {name}")]
-        return [*findings, *self._check_body(content[name]["schema"], value, place)]
+        return [*findings, *self._check_body(documented[name]["schema"], value, place)]
 
-    def check_answer(self, method: str, url: str, *, status: int, body: bytes | None) -> list[Finding]:
+    def check_answer(
+        self, method: str, url: str, *, status: int, body: bytes | None, media_type: str | None = None
+    ) -> list[Finding]:
         """Compare an answer with the contract: status, body, undocumented properties.
 
-        Bodies are judged by content, because the platform sent its JSON as text/html. A status that only ``default``
-        covers is a finding.
+        A body counts as JSON unless *media_type* is another one that the contract documents, because the platform sent
+        its JSON as text/html. A status that only ``default`` covers is a finding.
         """
         operation = self.operation(method, url)
         if operation is None:
@@ -134,11 +138,16 @@ class Contract:
         content = self._resolve(declared).get("content")
         if content is None:
             return [Finding("body", place, "there is one where none is documented")] if body else []
+        name = bare(media_type) if bare(media_type) in content else "application/json"
         try:
-            value = json.loads(body or b"")
+            value = read_body(name, body or b"")
         except ValueError:
-            return [Finding("body", place, "is not JSON")]
-        return list(self._check_body(content["application/json"]["schema"], value, place))
+            return [Finding("body", place, f"cannot be read as {name}")]
+        return list(self._check_body(content[name]["schema"], value, place))
+
+    def check_component(self, name: str, value: Any) -> list[Finding]:
+        """Compare *value* with the component schema *name*, such as a part of a message."""
+        return list(self._check_body({"$ref": f"#/components/schemas/{name}"}, value, name))
 
     def _check_query(self, operation: Operation, url: str, place: str) -> Iterator[Finding]:
         item = self.document["paths"][operation.path]

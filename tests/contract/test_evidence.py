@@ -6,6 +6,7 @@ Needs nothing but this clone; tests/contract/evidence is made by scripts/evidenc
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ import pytest
 import yaml
 
 from pokitdok_ext.testing import Contract
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+from evidence_page import page  # noqa: E402 - scripts/ is no package
 
 FOLDER = Path(__file__).parent / "evidence"
 SKELETONS = [
@@ -127,6 +132,10 @@ def test_nothing_else_claims_to_be_recorded() -> None:
         if evidence == "recorded"
     }
     assert claimed - recorded == set()
+
+
+def test_page_on_evidence_is_the_one_that_the_evidence_gives() -> None:
+    assert (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8") == page(Contract(), FOLDER), "nox -s evidence"
 
 
 @pytest.mark.parametrize("fault", ["field", "type", "status", "operation"])

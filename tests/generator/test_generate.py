@@ -14,6 +14,7 @@ import pytest
 import yaml
 from _completeness import check_completeness
 from _contract import Contract, GenerationError
+from _forms import Forms
 
 Document = dict[str, Any]
 
@@ -133,7 +134,18 @@ def operation(document: Document) -> Document:
 SELF_REFERENCE = {"type": "array", "items": {"$ref": "#/components/schemas/Selves"}}
 STRINGS = {"type": "array", "items": {"type": "string"}}
 COLORS = {"type": "string", "enum": ["a", "b"]}
-BODIES = {"application/json": ANSWER["content"]["application/json"], "application/octet-stream": {}}  # type: ignore[index]
+TEXT = {"type": "string"}
+JSON_AND_X12 = {**ANSWER["content"], "application/edi-x12": {"schema": TEXT}}  # type: ignore[dict-item]
+THING = {"$ref": "#/components/schemas/Thing"}
+UPLOAD = {"$ref": "#/components/schemas/Upload"}
+X12_ANSWERS = {"application/edi-x12": TEXT, "application/vnd.pokitdok.v4+activity-x12-json": THING}
+
+
+def answer_in(document: Document, media_type: str, schema: Document) -> Document:
+    content: Document = operation(document)["responses"]["200"]["content"]
+    content[media_type] = {"schema": schema}
+    return content
+
 
 REFUSED: dict[str, tuple[Callable[[Document], object], str]] = {
     "warning of the generator": (lambda d: schemas(d).update(Selves=SELF_REFERENCE), "the generator complains"),
@@ -167,11 +179,45 @@ REFUSED: dict[str, tuple[Callable[[Document], object], str]] = {
         lambda d: operation(d)["responses"].update({"202": {"description": "Later."}}),
         "exactly one kind of 2xx answer",
     ),
-    "success that is text": (
-        lambda d: operation(d)["responses"].update(
-            {"200": {"description": "Text.", "content": {"text/plain": {"schema": {"type": "string"}}}}}
+    "answer of an unknown media type": (
+        lambda d: answer_in(d, "image/png", TEXT),
+        "list_things: media type image/png is not supported",
+    ),
+    "answer of bytes": (
+        lambda d: answer_in(d, "application/octet-stream", TEXT),
+        "list_things: an answer of application/octet-stream is not supported: JSON and text are",
+    ),
+    "text that is an object": (
+        lambda d: answer_in(d, "text/csv", THING),
+        "an answer of text/csv is text: its schema is {type: string}",
+    ),
+    "body of an unknown media type": (
+        lambda d: operation(d).update(requestBody={"content": {"application/xml": {"schema": TEXT}}}),
+        "list_things: media type application/xml is not supported",
+    ),
+    "body that is no object": (
+        lambda d: operation(d).update(requestBody={"content": {"application/json": {"schema": TEXT}}}),
+        "a body of application/json is an object",
+    ),
+    "part that is an object": (
+        lambda d: (
+            schemas(d).update(Upload={"type": "object", "properties": {"thing": THING}}),
+            operation(d).update(requestBody={"content": {"multipart/form-data": {"schema": UPLOAD}}}),
         ),
-        "2xx answers are JSON or empty",
+        "list_things: part thing: a part is a file or a plain value",
+    ),
+    "two forms of one name": (
+        lambda d: [answer_in(d, media, schema) for media, schema in X12_ANSWERS.items()],
+        "would both become list_things_x12",
+    ),
+    "form with the name of an operation": (
+        lambda d: d["paths"].update(
+            {
+                "/a/": {"post": {**operation(d), "operationId": "find", "requestBody": {"content": JSON_AND_X12}}},
+                "/b/": {"post": {**operation(d), "operationId": "find_x12"}},
+            }
+        ),
+        "would both become find_x12",
     ),
     "parameter in a header": (
         lambda d: operation(d).update(parameters=[{"name": "x", "in": "header", "schema": {"type": "string"}}]),
@@ -180,10 +226,6 @@ REFUSED: dict[str, tuple[Callable[[Document], object], str]] = {
     "parameter with a name of ours": (
         lambda d: operation(d).update(parameters=[{"name": "timeout", "in": "query", "schema": {"type": "string"}}]),
         "collides with an argument",
-    ),
-    "two request content types": (
-        lambda d: operation(d).update(requestBody={"content": BODIES}),
-        "the generator complains",
     ),
     "not OpenAPI": (lambda d: d.pop("info"), "Failed to parse OpenAPI document"),
 }
@@ -217,6 +259,11 @@ def replace(path: str, old: str, new: str) -> Callable[[Path], object]:
 
 LOSSES: dict[str, tuple[Callable[[Path], object], str]] = {
     "operation": (remove("api/parts/change_part.py"), "operation parts/change_part did not come out"),
+    "form": (remove("api/gadgets/check_gadget_x12.py"), "operation gadgets/check_gadget_x12 did not come out"),
+    "media type to ask for": (
+        replace("api/gadgets/get_gadget_data_x12.py", "application/edi-x12", "application/json"),
+        "operation gadgets/get_gadget_data_x12: media type application/edi-x12 did not come out",
+    ),
     "component": (remove("models/part.py"), "component part did not come out"),
     "function": (replace("api/parts/change_part.py", "def asyncio(", "def other("), "no function asyncio"),
     "property on reading": (
@@ -239,5 +286,28 @@ def test_silent_loss_is_found(
     package = shutil.copytree(fresh, tmp_path / "golden_api")
     damage(package)
     with pytest.raises(GenerationError) as caught:
-        check_completeness(Contract.load(golden / "contract.yaml"), package)
+        check(golden, package)
+    assert complaint in str(caught.value)
+
+
+def check(golden: Path, package: Path, *lost: str) -> None:
+    contract = Contract.load(golden / "contract.yaml")
+    forms = Forms(contract)
+    for name in lost:
+        del forms.by_name[name]
+    check_completeness(contract, forms, package)
+
+
+@pytest.mark.parametrize(
+    ("form", "complaint"),
+    [
+        ("check_gadget_x12_json", "request form of check_gadget application/vnd.pokitdok.v4+edi-x12-json"),
+        ("check_gadget_full_x12", "answer form of check_gadget application/vnd.pokitdok.v4+full-x12-json"),
+        ("submit_file_x12", "request form of submit_file text/plain"),
+        ("delete_part", "operation parts/delete_part: no form of it came out"),
+    ],
+)
+def test_form_that_nobody_made_is_found(fresh: Path, golden: Path, form: str, complaint: str) -> None:
+    with pytest.raises(GenerationError) as caught:
+        check(golden, fresh, form)
     assert complaint in str(caught.value)

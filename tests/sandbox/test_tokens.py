@@ -102,6 +102,13 @@ async def test_each_call_gives_another_token_and_earlier_ones_stay_valid(door: h
         assert read.status_code == 200
 
 
+async def test_a_token_names_the_scopes_that_were_asked_for_and_no_others(door: httpx.AsyncClient) -> None:
+    form = GRANT | {"client_id": ID, "client_secret": SECRET}
+    answers = [await door.post("/oauth2/token", data=form | more) for more in ({"scope": " a  b"}, {"scope": " "}, {})]
+
+    assert [answer.json().get("scope") for answer in answers] == ["a b", None, None]
+
+
 async def test_a_token_ends_after_an_hour_of_the_clock(api: httpx.AsyncClient, clock: Any) -> None:
     clock.now += 3599.5
     assert (await api.get(ACTIVITY)).status_code == 200

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pokitdok_sandbox import Settings
+from pokitdok_sandbox.contract import load_contract
 from pokitdok_sandbox.faults import NAMES
 from pokitdok_sandbox.wire import Wire
 
@@ -190,6 +191,8 @@ async def test_state_counts_requests_by_operation_and_reset_starts_over(
     await api.post(CHECK, json=check)
     await api.get(ACTIVITIES)
     state = (await api.get("/_sandbox/state")).json()
+    served = state.pop("rules") + state.pop("examples")
+    assert sorted(served) == sorted(operation.id for operation in load_contract().operations)
     assert state == {
         "token_requests": 1,
         "requests": {"create_token": 1, "check_eligibility": 2, "list_activities": 1},

@@ -33,14 +33,39 @@ if TYPE_CHECKING:
     from .ambulance_condition import AmbulanceCondition as AmbulanceCondition
     from .ambulance_information import AmbulanceInformation as AmbulanceInformation
     from .ambulance_reason import AmbulanceReason as AmbulanceReason
+    from .app_registration import AppRegistration as AppRegistration
+    from .app_registration_envelope import AppRegistrationEnvelope as AppRegistrationEnvelope
+    from .app_registration_list_envelope import AppRegistrationListEnvelope as AppRegistrationListEnvelope
+    from .app_registration_request import AppRegistrationRequest as AppRegistrationRequest
+    from .app_registration_transaction_sets import AppRegistrationTransactionSets as AppRegistrationTransactionSets
     from .application_data import ApplicationData as ApplicationData
     from .application_mode import ApplicationMode as ApplicationMode
+    from .appointment import Appointment as Appointment
+    from .appointment_envelope import AppointmentEnvelope as AppointmentEnvelope
+    from .appointment_list_envelope import AppointmentListEnvelope as AppointmentListEnvelope
+    from .appointment_statuses import AppointmentStatuses as AppointmentStatuses
+    from .appointment_type import AppointmentType as AppointmentType
+    from .appointment_type_envelope import AppointmentTypeEnvelope as AppointmentTypeEnvelope
+    from .appointment_type_list_envelope import AppointmentTypeListEnvelope as AppointmentTypeListEnvelope
+    from .authorization_redirect import AuthorizationRedirect as AuthorizationRedirect
+    from .authorization_request import AuthorizationRequest as AuthorizationRequest
     from .authorization_required import AuthorizationRequired as AuthorizationRequired
+    from .bare_envelope import BareEnvelope as BareEnvelope
     from .benefit_additional_information import BenefitAdditionalInformation as BenefitAdditionalInformation
     from .benefit_entity_contact import BenefitEntityContact as BenefitEntityContact
     from .benefit_related_entity import BenefitRelatedEntity as BenefitRelatedEntity
     from .benefit_status import BenefitStatus as BenefitStatus
+    from .birth_date_parts import BirthDateParts as BirthDateParts
+    from .book_appointment_request import BookAppointmentRequest as BookAppointmentRequest
     from .cannot_process import CannotProcess as CannotProcess
+    from .canonical_identity import CanonicalIdentity as CanonicalIdentity
+    from .canonical_identity_envelope import CanonicalIdentityEnvelope as CanonicalIdentityEnvelope
+    from .canonical_identity_list_envelope import CanonicalIdentityListEnvelope as CanonicalIdentityListEnvelope
+    from .cash_price import CashPrice as CashPrice
+    from .cash_price_list_envelope import CashPriceListEnvelope as CashPriceListEnvelope
+    from .ccd_envelope import CcdEnvelope as CcdEnvelope
+    from .ccd_request import CcdRequest as CcdRequest
+    from .ccd_response import CcdResponse as CcdResponse
     from .certification_action import CertificationAction as CertificationAction
     from .certification_type import CertificationType as CertificationType
     from .chiropractic_condition import ChiropracticCondition as ChiropracticCondition
@@ -52,7 +77,13 @@ if TYPE_CHECKING:
     from .claim_adjudication import ClaimAdjudication as ClaimAdjudication
     from .claim_adjustment import ClaimAdjustment as ClaimAdjustment
     from .claim_adjustment_group import ClaimAdjustmentGroup as ClaimAdjustmentGroup
+    from .claim_convert_envelope import ClaimConvertEnvelope as ClaimConvertEnvelope
     from .claim_convert_response import ClaimConvertResponse as ClaimConvertResponse
+    from .claim_convert_upload import ClaimConvertUpload as ClaimConvertUpload
+    from .claim_draft import ClaimDraft as ClaimDraft
+    from .claim_draft_envelope import ClaimDraftEnvelope as ClaimDraftEnvelope
+    from .claim_draft_list_envelope import ClaimDraftListEnvelope as ClaimDraftListEnvelope
+    from .claim_draft_request import ClaimDraftRequest as ClaimDraftRequest
     from .claim_filing_code import ClaimFilingCode as ClaimFilingCode
     from .claim_frequency import ClaimFrequency as ClaimFrequency
     from .claim_note import ClaimNote as ClaimNote
@@ -60,6 +91,7 @@ if TYPE_CHECKING:
     from .claim_patient import ClaimPatient as ClaimPatient
     from .claim_payer import ClaimPayer as ClaimPayer
     from .claim_payment import ClaimPayment as ClaimPayment
+    from .claim_payment_envelope import ClaimPaymentEnvelope as ClaimPaymentEnvelope
     from .claim_payment_result import ClaimPaymentResult as ClaimPaymentResult
     from .claim_payment_status import ClaimPaymentStatus as ClaimPaymentStatus
     from .claim_provider import ClaimProvider as ClaimProvider
@@ -69,9 +101,15 @@ if TYPE_CHECKING:
     from .claim_service_line import ClaimServiceLine as ClaimServiceLine
     from .claim_status_activity_parameters import ClaimStatusActivityParameters as ClaimStatusActivityParameters
     from .claim_status_claim import ClaimStatusClaim as ClaimStatusClaim
+    from .claim_status_envelope import ClaimStatusEnvelope as ClaimStatusEnvelope
+    from .claim_status_member import ClaimStatusMember as ClaimStatusMember
     from .claim_status_patient import ClaimStatusPatient as ClaimStatusPatient
     from .claim_status_payer import ClaimStatusPayer as ClaimStatusPayer
+    from .claim_status_provider import ClaimStatusProvider as ClaimStatusProvider
     from .claim_status_provider_result import ClaimStatusProviderResult as ClaimStatusProviderResult
+    from .claim_status_receiver import ClaimStatusReceiver as ClaimStatusReceiver
+    from .claim_status_request import ClaimStatusRequest as ClaimStatusRequest
+    from .claim_status_request_payer import ClaimStatusRequestPayer as ClaimStatusRequestPayer
     from .claim_status_response import ClaimStatusResponse as ClaimStatusResponse
     from .claim_status_service import ClaimStatusService as ClaimStatusService
     from .claim_status_submitter import ClaimStatusSubmitter as ClaimStatusSubmitter
@@ -79,6 +117,9 @@ if TYPE_CHECKING:
     from .claim_subscriber import ClaimSubscriber as ClaimSubscriber
     from .claim_tracking_description import ClaimTrackingDescription as ClaimTrackingDescription
     from .claim_transaction_code import ClaimTransactionCode as ClaimTransactionCode
+    from .claim_validation_envelope import ClaimValidationEnvelope as ClaimValidationEnvelope
+    from .claim_validation_result import ClaimValidationResult as ClaimValidationResult
+    from .claims_roles import ClaimsRoles as ClaimsRoles
     from .cobra_qualifying_event import CobraQualifyingEvent as CobraQualifyingEvent
     from .code_list_qualifier import CodeListQualifier as CodeListQualifier
     from .coinsurance import Coinsurance as Coinsurance
@@ -96,9 +137,12 @@ if TYPE_CHECKING:
     from .coverage_detail import CoverageDetail as CoverageDetail
     from .coverage_detail_status import CoverageDetailStatus as CoverageDetailStatus
     from .coverage_level import CoverageLevel as CoverageLevel
+    from .cpt_reference import CptReference as CptReference
     from .crossover_carrier import CrossoverCarrier as CrossoverCarrier
     from .decision_reason import DecisionReason as DecisionReason
     from .deductible import Deductible as Deductible
+    from .delete_status import DeleteStatus as DeleteStatus
+    from .delete_status_envelope import DeleteStatusEnvelope as DeleteStatusEnvelope
     from .diagnosis_code import DiagnosisCode as DiagnosisCode
     from .diagnosis_code_system import DiagnosisCodeSystem as DiagnosisCodeSystem
     from .diagnosis_mapping import DiagnosisMapping as DiagnosisMapping
@@ -106,6 +150,14 @@ if TYPE_CHECKING:
     from .disclaimer import Disclaimer as Disclaimer
     from .dme_certification import DmeCertification as DmeCertification
     from .dme_certification_type import DmeCertificationType as DmeCertificationType
+    from .dropin_label import DropinLabel as DropinLabel
+    from .dropin_label_names import DropinLabelNames as DropinLabelNames
+    from .dropin_member import DropinMember as DropinMember
+    from .dropin_pie_chart_colors import DropinPieChartColors as DropinPieChartColors
+    from .dropin_procedure import DropinProcedure as DropinProcedure
+    from .dropin_types import DropinTypes as DropinTypes
+    from .dropin_values import DropinValues as DropinValues
+    from .dropin_widget_options import DropinWidgetOptions as DropinWidgetOptions
     from .drug_information import DrugInformation as DrugInformation
     from .drug_unit_type import DrugUnitType as DrugUnitType
     from .early_acknowledgement_patient import EarlyAcknowledgementPatient as EarlyAcknowledgementPatient
@@ -127,6 +179,8 @@ if TYPE_CHECKING:
     from .early_service_line import EarlyServiceLine as EarlyServiceLine
     from .early_service_line_information import EarlyServiceLineInformation as EarlyServiceLineInformation
     from .eligibility_activity_parameters import EligibilityActivityParameters as EligibilityActivityParameters
+    from .eligibility_constants import EligibilityConstants as EligibilityConstants
+    from .eligibility_constants_envelope import EligibilityConstantsEnvelope as EligibilityConstantsEnvelope
     from .eligibility_coverage import EligibilityCoverage as EligibilityCoverage
     from .eligibility_dependent import EligibilityDependent as EligibilityDependent
     from .eligibility_envelope import EligibilityEnvelope as EligibilityEnvelope
@@ -165,8 +219,17 @@ if TYPE_CHECKING:
     from .enrollment_provider_type import EnrollmentProviderType as EnrollmentProviderType
     from .enrollment_purpose import EnrollmentPurpose as EnrollmentPurpose
     from .enrollment_relationship import EnrollmentRelationship as EnrollmentRelationship
+    from .enrollment_request import EnrollmentRequest as EnrollmentRequest
     from .enrollment_school import EnrollmentSchool as EnrollmentSchool
+    from .enrollment_snapshot import EnrollmentSnapshot as EnrollmentSnapshot
+    from .enrollment_snapshot_envelope import EnrollmentSnapshotEnvelope as EnrollmentSnapshotEnvelope
+    from .enrollment_snapshot_list_envelope import EnrollmentSnapshotListEnvelope as EnrollmentSnapshotListEnvelope
     from .enrollment_snapshot_parameters import EnrollmentSnapshotParameters as EnrollmentSnapshotParameters
+    from .enrollment_snapshot_record import EnrollmentSnapshotRecord as EnrollmentSnapshotRecord
+    from .enrollment_snapshot_record_list_envelope import (
+        EnrollmentSnapshotRecordListEnvelope as EnrollmentSnapshotRecordListEnvelope,
+    )
+    from .enrollment_snapshot_upload import EnrollmentSnapshotUpload as EnrollmentSnapshotUpload
     from .enrollment_sponsor import EnrollmentSponsor as EnrollmentSponsor
     from .entity_type import EntityType as EntityType
     from .error_data import ErrorData as ErrorData
@@ -175,20 +238,87 @@ if TYPE_CHECKING:
     from .errors import Errors as Errors
     from .ethnicity import Ethnicity as Ethnicity
     from .facility_type import FacilityType as FacilityType
+    from .file_upload import FileUpload as FileUpload
     from .filing_indicator import FilingIndicator as FilingIndicator
     from .financial_information import FinancialInformation as FinancialInformation
     from .financial_institution import FinancialInstitution as FinancialInstitution
     from .form_question import FormQuestion as FormQuestion
+    from .formulary_tier_names import FormularyTierNames as FormularyTierNames
+    from .free_form import FreeForm as FreeForm
+    from .full_x12_response import FullX12Response as FullX12Response
     from .gender import Gender as Gender
     from .gender_title_case import GenderTitleCase as GenderTitleCase
+    from .geo_zip_area import GeoZipArea as GeoZipArea
     from .grant_type import GrantType as GrantType
+    from .hco_batch_request import HcoBatchRequest as HcoBatchRequest
+    from .hco_consumer_request import HcoConsumerRequest as HcoConsumerRequest
+    from .hco_genders import HcoGenders as HcoGenders
+    from .hco_races import HcoRaces as HcoRaces
+    from .hco_score import HcoScore as HcoScore
+    from .hco_score_envelope import HcoScoreEnvelope as HcoScoreEnvelope
     from .healthcare_facility import HealthcareFacility as HealthcareFacility
+    from .icd_conversion import IcdConversion as IcdConversion
+    from .icd_conversion_envelope import IcdConversionEnvelope as IcdConversionEnvelope
     from .icd_scenario import IcdScenario as IcdScenario
+    from .identity import Identity as Identity
+    from .identity_envelope import IdentityEnvelope as IdentityEnvelope
+    from .identity_genders import IdentityGenders as IdentityGenders
+    from .identity_history_entry import IdentityHistoryEntry as IdentityHistoryEntry
+    from .identity_history_entry_list_envelope import (
+        IdentityHistoryEntryListEnvelope as IdentityHistoryEntryListEnvelope,
+    )
+    from .identity_identifier import IdentityIdentifier as IdentityIdentifier
+    from .identity_list_envelope import IdentityListEnvelope as IdentityListEnvelope
+    from .identity_match_algorithms import IdentityMatchAlgorithms as IdentityMatchAlgorithms
+    from .identity_match_config import IdentityMatchConfig as IdentityMatchConfig
+    from .identity_match_config_envelope import IdentityMatchConfigEnvelope as IdentityMatchConfigEnvelope
+    from .identity_match_config_list_envelope import IdentityMatchConfigListEnvelope as IdentityMatchConfigListEnvelope
+    from .identity_match_config_request import IdentityMatchConfigRequest as IdentityMatchConfigRequest
+    from .identity_match_genders import IdentityMatchGenders as IdentityMatchGenders
+    from .identity_match_job_field import IdentityMatchJobField as IdentityMatchJobField
+    from .identity_match_job_request import IdentityMatchJobRequest as IdentityMatchJobRequest
+    from .identity_match_request import IdentityMatchRequest as IdentityMatchRequest
+    from .identity_match_source import IdentityMatchSource as IdentityMatchSource
+    from .identity_match_source_created import IdentityMatchSourceCreated as IdentityMatchSourceCreated
+    from .identity_match_source_created_envelope import (
+        IdentityMatchSourceCreatedEnvelope as IdentityMatchSourceCreatedEnvelope,
+    )
+    from .identity_match_source_envelope import IdentityMatchSourceEnvelope as IdentityMatchSourceEnvelope
+    from .identity_match_source_list_envelope import IdentityMatchSourceListEnvelope as IdentityMatchSourceListEnvelope
+    from .identity_proof_answer import IdentityProofAnswer as IdentityProofAnswer
+    from .identity_proof_answer_request import IdentityProofAnswerRequest as IdentityProofAnswerRequest
+    from .identity_proof_question import IdentityProofQuestion as IdentityProofQuestion
+    from .identity_proof_questionnaire import IdentityProofQuestionnaire as IdentityProofQuestionnaire
+    from .identity_proof_questionnaire_envelope import (
+        IdentityProofQuestionnaireEnvelope as IdentityProofQuestionnaireEnvelope,
+    )
+    from .identity_proof_report_activity import IdentityProofReportActivity as IdentityProofReportActivity
+    from .identity_proof_report_csv_row import IdentityProofReportCsvRow as IdentityProofReportCsvRow
+    from .identity_proof_report_csv_row_verification_result import (
+        IdentityProofReportCsvRowVerificationResult as IdentityProofReportCsvRowVerificationResult,
+    )
+    from .identity_proof_report_entry import IdentityProofReportEntry as IdentityProofReportEntry
+    from .identity_proof_report_entry_list_envelope import (
+        IdentityProofReportEntryListEnvelope as IdentityProofReportEntryListEnvelope,
+    )
+    from .identity_proof_report_entry_verification_result import (
+        IdentityProofReportEntryVerificationResult as IdentityProofReportEntryVerificationResult,
+    )
+    from .identity_proof_request import IdentityProofRequest as IdentityProofRequest
+    from .identity_proof_score import IdentityProofScore as IdentityProofScore
+    from .identity_proof_score_envelope import IdentityProofScoreEnvelope as IdentityProofScoreEnvelope
+    from .identity_proof_statuses import IdentityProofStatuses as IdentityProofStatuses
+    from .identity_request import IdentityRequest as IdentityRequest
     from .in_plan_network import InPlanNetwork as InPlanNetwork
     from .information_release import InformationRelease as InformationRelease
     from .inpatient_adjudication import InpatientAdjudication as InpatientAdjudication
     from .inpatient_claim_amounts import InpatientClaimAmounts as InpatientClaimAmounts
     from .insurance_line import InsuranceLine as InsuranceLine
+    from .insurance_price_amount import InsurancePriceAmount as InsurancePriceAmount
+    from .insurance_price_payer_types import InsurancePricePayerTypes as InsurancePricePayerTypes
+    from .insurance_price_payment_types import InsurancePricePaymentTypes as InsurancePricePaymentTypes
+    from .insurance_prices import InsurancePrices as InsurancePrices
+    from .insurance_prices_envelope import InsurancePricesEnvelope as InsurancePricesEnvelope
     from .insurance_type import InsuranceType as InsuranceType
     from .legacy_adjustment_item import LegacyAdjustmentItem as LegacyAdjustmentItem
     from .legacy_claim_level_adjustments import LegacyClaimLevelAdjustments as LegacyClaimLevelAdjustments
@@ -198,19 +328,36 @@ if TYPE_CHECKING:
     from .maintenance_reason import MaintenanceReason as MaintenanceReason
     from .maintenance_type import MaintenanceType as MaintenanceType
     from .marital_status import MaritalStatus as MaritalStatus
+    from .medical_procedure import MedicalProcedure as MedicalProcedure
+    from .medical_procedure_envelope import MedicalProcedureEnvelope as MedicalProcedureEnvelope
+    from .medical_procedure_list_envelope import MedicalProcedureListEnvelope as MedicalProcedureListEnvelope
     from .medicare_eligibility_reason import MedicareEligibilityReason as MedicareEligibilityReason
     from .medicare_plan import MedicarePlan as MedicarePlan
     from .member_search_option import MemberSearchOption as MemberSearchOption
     from .message import Message as Message
     from .meta import Meta as Meta
+    from .metallic_levels import MetallicLevels as MetallicLevels
     from .military_personnel_information import MilitaryPersonnelInformation as MilitaryPersonnelInformation
     from .money import Money as Money
     from .monitoring_status import MonitoringStatus as MonitoringStatus
+    from .network_pharmacy import NetworkPharmacy as NetworkPharmacy
+    from .network_pharmacy_list_envelope import NetworkPharmacyListEnvelope as NetworkPharmacyListEnvelope
     from .non_covered import NonCovered as NonCovered
     from .o_auth_error import OAuthError as OAuthError
     from .o_auth_error_code import OAuthErrorCode as OAuthErrorCode
     from .occurrence_information import OccurrenceInformation as OccurrenceInformation
     from .occurrence_type import OccurrenceType as OccurrenceType
+    from .oop_calculation import OopCalculation as OopCalculation
+    from .oop_eligibility_request import OopEligibilityRequest as OopEligibilityRequest
+    from .oop_estimate import OopEstimate as OopEstimate
+    from .oop_estimate_envelope import OopEstimateEnvelope as OopEstimateEnvelope
+    from .oop_estimate_request import OopEstimateRequest as OopEstimateRequest
+    from .oop_load_price_request import OopLoadPriceRequest as OopLoadPriceRequest
+    from .oop_loaded_price import OopLoadedPrice as OopLoadedPrice
+    from .oop_loaded_price_envelope import OopLoadedPriceEnvelope as OopLoadedPriceEnvelope
+    from .oop_loaded_price_list_envelope import OopLoadedPriceListEnvelope as OopLoadedPriceListEnvelope
+    from .oop_member import OopMember as OopMember
+    from .oop_provider import OopProvider as OopProvider
     from .other_payer import OtherPayer as OtherPayer
     from .out_of_pocket import OutOfPocket as OutOfPocket
     from .outpatient_adjudication import OutpatientAdjudication as OutpatientAdjudication
@@ -218,24 +365,79 @@ if TYPE_CHECKING:
     from .patient_signature_source import PatientSignatureSource as PatientSignatureSource
     from .patient_status import PatientStatus as PatientStatus
     from .payee import Payee as Payee
+    from .payer import Payer as Payer
+    from .payer_list_envelope import PayerListEnvelope as PayerListEnvelope
     from .payer_responsibility import PayerResponsibility as PayerResponsibility
     from .payment_adjustment import PaymentAdjustment as PaymentAdjustment
     from .payment_adjustment_reason import PaymentAdjustmentReason as PaymentAdjustmentReason
+    from .payment_detail import PaymentDetail as PaymentDetail
+    from .payment_detail_envelope import PaymentDetailEnvelope as PaymentDetailEnvelope
     from .payment_method import PaymentMethod as PaymentMethod
+    from .payment_summary import PaymentSummary as PaymentSummary
+    from .payment_summary_list_envelope import PaymentSummaryListEnvelope as PaymentSummaryListEnvelope
+    from .pharmacy_additional_information import PharmacyAdditionalInformation as PharmacyAdditionalInformation
     from .pharmacy_benefits_manager import PharmacyBenefitsManager as PharmacyBenefitsManager
     from .pharmacy_copay import PharmacyCopay as PharmacyCopay
+    from .pharmacy_coverage_drug import PharmacyCoverageDrug as PharmacyCoverageDrug
+    from .pharmacy_coverage_drug_request import PharmacyCoverageDrugRequest as PharmacyCoverageDrugRequest
+    from .pharmacy_coverage_envelope import PharmacyCoverageEnvelope as PharmacyCoverageEnvelope
+    from .pharmacy_coverage_genders import PharmacyCoverageGenders as PharmacyCoverageGenders
+    from .pharmacy_coverage_member import PharmacyCoverageMember as PharmacyCoverageMember
+    from .pharmacy_coverage_request import PharmacyCoverageRequest as PharmacyCoverageRequest
+    from .pharmacy_coverage_response import PharmacyCoverageResponse as PharmacyCoverageResponse
+    from .pharmacy_drug_cost import PharmacyDrugCost as PharmacyDrugCost
+    from .pharmacy_drug_cost_list_envelope import PharmacyDrugCostListEnvelope as PharmacyDrugCostListEnvelope
+    from .pharmacy_fill_history import PharmacyFillHistory as PharmacyFillHistory
+    from .pharmacy_formulary_drug import PharmacyFormularyDrug as PharmacyFormularyDrug
+    from .pharmacy_formulary_drug_list_envelope import (
+        PharmacyFormularyDrugListEnvelope as PharmacyFormularyDrugListEnvelope,
+    )
+    from .pharmacy_insurance import PharmacyInsurance as PharmacyInsurance
+    from .pharmacy_location import PharmacyLocation as PharmacyLocation
+    from .pharmacy_mail_cost import PharmacyMailCost as PharmacyMailCost
+    from .pharmacy_mail_tiers import PharmacyMailTiers as PharmacyMailTiers
+    from .pharmacy_plan import PharmacyPlan as PharmacyPlan
+    from .pharmacy_plan_list_envelope import PharmacyPlanListEnvelope as PharmacyPlanListEnvelope
+    from .pharmacy_prescriber import PharmacyPrescriber as PharmacyPrescriber
+    from .pharmacy_retail_cost import PharmacyRetailCost as PharmacyRetailCost
+    from .pharmacy_retail_tiers import PharmacyRetailTiers as PharmacyRetailTiers
     from .place_of_service import PlaceOfService as PlaceOfService
+    from .plan import Plan as Plan
+    from .plan_amounts import PlanAmounts as PlanAmounts
     from .plan_benefit_description import PlanBenefitDescription as PlanBenefitDescription
+    from .plan_cost_sharing import PlanCostSharing as PlanCostSharing
+    from .plan_list_envelope import PlanListEnvelope as PlanListEnvelope
     from .plan_participation import PlanParticipation as PlanParticipation
+    from .plan_premium import PlanPremium as PlanPremium
+    from .plan_types import PlanTypes as PlanTypes
     from .postal_address import PostalAddress as PostalAddress
     from .pps_capital import PpsCapital as PpsCapital
     from .primary_care_provider import PrimaryCareProvider as PrimaryCareProvider
     from .procedure_id_qualifier import ProcedureIdQualifier as ProcedureIdQualifier
     from .prospective_payment_system import ProspectivePaymentSystem as ProspectivePaymentSystem
+    from .provider import Provider as Provider
+    from .provider_education import ProviderEducation as ProviderEducation
+    from .provider_education_types import ProviderEducationTypes as ProviderEducationTypes
     from .provider_enrollment_setup import ProviderEnrollmentSetup as ProviderEnrollmentSetup
     from .provider_enrollment_setup_transaction_types import (
         ProviderEnrollmentSetupTransactionTypes as ProviderEnrollmentSetupTransactionTypes,
     )
+    from .provider_entity_types import ProviderEntityTypes as ProviderEntityTypes
+    from .provider_envelope import ProviderEnvelope as ProviderEnvelope
+    from .provider_facility import ProviderFacility as ProviderFacility
+    from .provider_genders import ProviderGenders as ProviderGenders
+    from .provider_license import ProviderLicense as ProviderLicense
+    from .provider_licensure import ProviderLicensure as ProviderLicensure
+    from .provider_licensure_status import ProviderLicensureStatus as ProviderLicensureStatus
+    from .provider_licensure_verified import ProviderLicensureVerified as ProviderLicensureVerified
+    from .provider_list_envelope import ProviderListEnvelope as ProviderListEnvelope
+    from .provider_location import ProviderLocation as ProviderLocation
+    from .provider_location_roles import ProviderLocationRoles as ProviderLocationRoles
+    from .provider_registration import ProviderRegistration as ProviderRegistration
+    from .provider_registration_envelope import ProviderRegistrationEnvelope as ProviderRegistrationEnvelope
+    from .provider_registration_specialty import ProviderRegistrationSpecialty as ProviderRegistrationSpecialty
+    from .provider_residency import ProviderResidency as ProviderResidency
+    from .provider_result import ProviderResult as ProviderResult
     from .quantity_qualifier import QuantityQualifier as QuantityQualifier
     from .related_cause import RelatedCause as RelatedCause
     from .remark import Remark as Remark
@@ -250,6 +452,11 @@ if TYPE_CHECKING:
     from .report_category_qualifier import ReportCategoryQualifier as ReportCategoryQualifier
     from .reporting_category import ReportingCategory as ReportingCategory
     from .response_percentiles import ResponsePercentiles as ResponsePercentiles
+    from .schedule_patient import SchedulePatient as SchedulePatient
+    from .schedule_patient_envelope import SchedulePatientEnvelope as SchedulePatientEnvelope
+    from .schedule_patient_request import SchedulePatientRequest as SchedulePatientRequest
+    from .scheduler import Scheduler as Scheduler
+    from .scheduler_list_envelope import SchedulerListEnvelope as SchedulerListEnvelope
     from .secondary_identifier import SecondaryIdentifier as SecondaryIdentifier
     from .service_delivery import ServiceDelivery as ServiceDelivery
     from .service_facility import ServiceFacility as ServiceFacility
@@ -257,6 +464,7 @@ if TYPE_CHECKING:
     from .service_review_category import ServiceReviewCategory as ServiceReviewCategory
     from .service_review_delivery import ServiceReviewDelivery as ServiceReviewDelivery
     from .service_review_diagnosis import ServiceReviewDiagnosis as ServiceReviewDiagnosis
+    from .service_review_envelope import ServiceReviewEnvelope as ServiceReviewEnvelope
     from .service_review_event import ServiceReviewEvent as ServiceReviewEvent
     from .service_review_follow_up_action import ServiceReviewFollowUpAction as ServiceReviewFollowUpAction
     from .service_review_measurement import ServiceReviewMeasurement as ServiceReviewMeasurement
@@ -265,12 +473,15 @@ if TYPE_CHECKING:
     from .service_review_payer import ServiceReviewPayer as ServiceReviewPayer
     from .service_review_provider import ServiceReviewProvider as ServiceReviewProvider
     from .service_review_rejection import ServiceReviewRejection as ServiceReviewRejection
+    from .service_review_request import ServiceReviewRequest as ServiceReviewRequest
     from .service_review_response import ServiceReviewResponse as ServiceReviewResponse
     from .service_review_service import ServiceReviewService as ServiceReviewService
     from .service_review_time_period import ServiceReviewTimePeriod as ServiceReviewTimePeriod
     from .service_type import ServiceType as ServiceType
     from .service_unit_type import ServiceUnitType as ServiceUnitType
+    from .slot_request import SlotRequest as SlotRequest
     from .status_information import StatusInformation as StatusInformation
+    from .street_address import StreetAddress as StreetAddress
     from .student_status import StudentStatus as StudentStatus
     from .supporting_form import SupportingForm as SupportingForm
     from .supporting_form_type import SupportingFormType as SupportingFormType
@@ -280,6 +491,7 @@ if TYPE_CHECKING:
     from .time_period_qualifier import TimePeriodQualifier as TimePeriodQualifier
     from .token_request import TokenRequest as TokenRequest
     from .token_response import TokenResponse as TokenResponse
+    from .token_revocation_request import TokenRevocationRequest as TokenRevocationRequest
     from .trading_partner import TradingPartner as TradingPartner
     from .trading_partner_envelope import TradingPartnerEnvelope as TradingPartnerEnvelope
     from .trading_partner_list_envelope import TradingPartnerListEnvelope as TradingPartnerListEnvelope
@@ -289,10 +501,15 @@ if TYPE_CHECKING:
     from .trading_partner_pass_through_fees import TradingPartnerPassThroughFees as TradingPartnerPassThroughFees
     from .trading_partner_summary import TradingPartnerSummary as TradingPartnerSummary
     from .transaction_set import TransactionSet as TransactionSet
+    from .update_appointment_request import UpdateAppointmentRequest as UpdateAppointmentRequest
     from .validation_errors import ValidationErrors as ValidationErrors
     from .value_information import ValueInformation as ValueInformation
     from .value_information_type import ValueInformationType as ValueInformationType
     from .wages_paid_frequency import WagesPaidFrequency as WagesPaidFrequency
+    from .x12_document import X12Document as X12Document
+    from .x12_document_response import X12DocumentResponse as X12DocumentResponse
+    from .x12_segment import X12Segment as X12Segment
+    from .x12_segment_data import X12SegmentData as X12SegmentData
     from .yes_or_no import YesOrNo as YesOrNo
 
 __all__ = [
@@ -326,12 +543,37 @@ __all__ = [
     "AmbulanceReason",
     "ApplicationData",
     "ApplicationMode",
+    "Appointment",
+    "AppointmentEnvelope",
+    "AppointmentListEnvelope",
+    "AppointmentStatuses",
+    "AppointmentType",
+    "AppointmentTypeEnvelope",
+    "AppointmentTypeListEnvelope",
+    "AppRegistration",
+    "AppRegistrationEnvelope",
+    "AppRegistrationListEnvelope",
+    "AppRegistrationRequest",
+    "AppRegistrationTransactionSets",
+    "AuthorizationRedirect",
+    "AuthorizationRequest",
     "AuthorizationRequired",
+    "BareEnvelope",
     "BenefitAdditionalInformation",
     "BenefitEntityContact",
     "BenefitRelatedEntity",
     "BenefitStatus",
+    "BirthDateParts",
+    "BookAppointmentRequest",
     "CannotProcess",
+    "CanonicalIdentity",
+    "CanonicalIdentityEnvelope",
+    "CanonicalIdentityListEnvelope",
+    "CashPrice",
+    "CashPriceListEnvelope",
+    "CcdEnvelope",
+    "CcdRequest",
+    "CcdResponse",
     "CertificationAction",
     "CertificationType",
     "ChiropracticCondition",
@@ -343,7 +585,13 @@ __all__ = [
     "ClaimAdjudication",
     "ClaimAdjustment",
     "ClaimAdjustmentGroup",
+    "ClaimConvertEnvelope",
     "ClaimConvertResponse",
+    "ClaimConvertUpload",
+    "ClaimDraft",
+    "ClaimDraftEnvelope",
+    "ClaimDraftListEnvelope",
+    "ClaimDraftRequest",
     "ClaimFilingCode",
     "ClaimFrequency",
     "ClaimNote",
@@ -351,6 +599,7 @@ __all__ = [
     "ClaimPatient",
     "ClaimPayer",
     "ClaimPayment",
+    "ClaimPaymentEnvelope",
     "ClaimPaymentResult",
     "ClaimPaymentStatus",
     "ClaimProvider",
@@ -358,11 +607,18 @@ __all__ = [
     "ClaimRelationship",
     "ClaimRequest",
     "ClaimServiceLine",
+    "ClaimsRoles",
     "ClaimStatusActivityParameters",
     "ClaimStatusClaim",
+    "ClaimStatusEnvelope",
+    "ClaimStatusMember",
     "ClaimStatusPatient",
     "ClaimStatusPayer",
+    "ClaimStatusProvider",
     "ClaimStatusProviderResult",
+    "ClaimStatusReceiver",
+    "ClaimStatusRequest",
+    "ClaimStatusRequestPayer",
     "ClaimStatusResponse",
     "ClaimStatusService",
     "ClaimStatusSubmitter",
@@ -370,6 +626,8 @@ __all__ = [
     "ClaimSubscriber",
     "ClaimTrackingDescription",
     "ClaimTransactionCode",
+    "ClaimValidationEnvelope",
+    "ClaimValidationResult",
     "CobraQualifyingEvent",
     "CodeListQualifier",
     "Coinsurance",
@@ -387,9 +645,12 @@ __all__ = [
     "CoverageDetail",
     "CoverageDetailStatus",
     "CoverageLevel",
+    "CptReference",
     "CrossoverCarrier",
     "DecisionReason",
     "Deductible",
+    "DeleteStatus",
+    "DeleteStatusEnvelope",
     "DiagnosisCode",
     "DiagnosisCodeSystem",
     "DiagnosisMapping",
@@ -397,6 +658,14 @@ __all__ = [
     "Disclaimer",
     "DmeCertification",
     "DmeCertificationType",
+    "DropinLabel",
+    "DropinLabelNames",
+    "DropinMember",
+    "DropinPieChartColors",
+    "DropinProcedure",
+    "DropinTypes",
+    "DropinValues",
+    "DropinWidgetOptions",
     "DrugInformation",
     "DrugUnitType",
     "EarlyAcknowledgementPatient",
@@ -418,6 +687,8 @@ __all__ = [
     "EarlyServiceLine",
     "EarlyServiceLineInformation",
     "EligibilityActivityParameters",
+    "EligibilityConstants",
+    "EligibilityConstantsEnvelope",
     "EligibilityCoverage",
     "EligibilityDependent",
     "EligibilityEnvelope",
@@ -454,8 +725,15 @@ __all__ = [
     "EnrollmentProviderType",
     "EnrollmentPurpose",
     "EnrollmentRelationship",
+    "EnrollmentRequest",
     "EnrollmentSchool",
+    "EnrollmentSnapshot",
+    "EnrollmentSnapshotEnvelope",
+    "EnrollmentSnapshotListEnvelope",
     "EnrollmentSnapshotParameters",
+    "EnrollmentSnapshotRecord",
+    "EnrollmentSnapshotRecordListEnvelope",
+    "EnrollmentSnapshotUpload",
     "EnrollmentSponsor",
     "EntityType",
     "ErrorData",
@@ -464,20 +742,75 @@ __all__ = [
     "Errors",
     "Ethnicity",
     "FacilityType",
+    "FileUpload",
     "FilingIndicator",
     "FinancialInformation",
     "FinancialInstitution",
     "FormQuestion",
+    "FormularyTierNames",
+    "FreeForm",
+    "FullX12Response",
     "Gender",
     "GenderTitleCase",
+    "GeoZipArea",
     "GrantType",
+    "HcoBatchRequest",
+    "HcoConsumerRequest",
+    "HcoGenders",
+    "HcoRaces",
+    "HcoScore",
+    "HcoScoreEnvelope",
     "HealthcareFacility",
+    "IcdConversion",
+    "IcdConversionEnvelope",
     "IcdScenario",
+    "Identity",
+    "IdentityEnvelope",
+    "IdentityGenders",
+    "IdentityHistoryEntry",
+    "IdentityHistoryEntryListEnvelope",
+    "IdentityIdentifier",
+    "IdentityListEnvelope",
+    "IdentityMatchAlgorithms",
+    "IdentityMatchConfig",
+    "IdentityMatchConfigEnvelope",
+    "IdentityMatchConfigListEnvelope",
+    "IdentityMatchConfigRequest",
+    "IdentityMatchGenders",
+    "IdentityMatchJobField",
+    "IdentityMatchJobRequest",
+    "IdentityMatchRequest",
+    "IdentityMatchSource",
+    "IdentityMatchSourceCreated",
+    "IdentityMatchSourceCreatedEnvelope",
+    "IdentityMatchSourceEnvelope",
+    "IdentityMatchSourceListEnvelope",
+    "IdentityProofAnswer",
+    "IdentityProofAnswerRequest",
+    "IdentityProofQuestion",
+    "IdentityProofQuestionnaire",
+    "IdentityProofQuestionnaireEnvelope",
+    "IdentityProofReportActivity",
+    "IdentityProofReportCsvRow",
+    "IdentityProofReportCsvRowVerificationResult",
+    "IdentityProofReportEntry",
+    "IdentityProofReportEntryListEnvelope",
+    "IdentityProofReportEntryVerificationResult",
+    "IdentityProofRequest",
+    "IdentityProofScore",
+    "IdentityProofScoreEnvelope",
+    "IdentityProofStatuses",
+    "IdentityRequest",
     "InformationRelease",
     "InpatientAdjudication",
     "InpatientClaimAmounts",
     "InPlanNetwork",
     "InsuranceLine",
+    "InsurancePriceAmount",
+    "InsurancePricePayerTypes",
+    "InsurancePricePaymentTypes",
+    "InsurancePrices",
+    "InsurancePricesEnvelope",
     "InsuranceType",
     "LegacyAdjustmentItem",
     "LegacyClaimLevelAdjustments",
@@ -487,19 +820,36 @@ __all__ = [
     "MaintenanceReason",
     "MaintenanceType",
     "MaritalStatus",
+    "MedicalProcedure",
+    "MedicalProcedureEnvelope",
+    "MedicalProcedureListEnvelope",
     "MedicareEligibilityReason",
     "MedicarePlan",
     "MemberSearchOption",
     "Message",
     "Meta",
+    "MetallicLevels",
     "MilitaryPersonnelInformation",
     "Money",
     "MonitoringStatus",
+    "NetworkPharmacy",
+    "NetworkPharmacyListEnvelope",
     "NonCovered",
     "OAuthError",
     "OAuthErrorCode",
     "OccurrenceInformation",
     "OccurrenceType",
+    "OopCalculation",
+    "OopEligibilityRequest",
+    "OopEstimate",
+    "OopEstimateEnvelope",
+    "OopEstimateRequest",
+    "OopLoadedPrice",
+    "OopLoadedPriceEnvelope",
+    "OopLoadedPriceListEnvelope",
+    "OopLoadPriceRequest",
+    "OopMember",
+    "OopProvider",
     "OtherPayer",
     "OutOfPocket",
     "OutpatientAdjudication",
@@ -507,22 +857,75 @@ __all__ = [
     "PatientSignatureSource",
     "PatientStatus",
     "Payee",
+    "Payer",
+    "PayerListEnvelope",
     "PayerResponsibility",
     "PaymentAdjustment",
     "PaymentAdjustmentReason",
+    "PaymentDetail",
+    "PaymentDetailEnvelope",
     "PaymentMethod",
+    "PaymentSummary",
+    "PaymentSummaryListEnvelope",
+    "PharmacyAdditionalInformation",
     "PharmacyBenefitsManager",
     "PharmacyCopay",
+    "PharmacyCoverageDrug",
+    "PharmacyCoverageDrugRequest",
+    "PharmacyCoverageEnvelope",
+    "PharmacyCoverageGenders",
+    "PharmacyCoverageMember",
+    "PharmacyCoverageRequest",
+    "PharmacyCoverageResponse",
+    "PharmacyDrugCost",
+    "PharmacyDrugCostListEnvelope",
+    "PharmacyFillHistory",
+    "PharmacyFormularyDrug",
+    "PharmacyFormularyDrugListEnvelope",
+    "PharmacyInsurance",
+    "PharmacyLocation",
+    "PharmacyMailCost",
+    "PharmacyMailTiers",
+    "PharmacyPlan",
+    "PharmacyPlanListEnvelope",
+    "PharmacyPrescriber",
+    "PharmacyRetailCost",
+    "PharmacyRetailTiers",
     "PlaceOfService",
+    "Plan",
+    "PlanAmounts",
     "PlanBenefitDescription",
+    "PlanCostSharing",
+    "PlanListEnvelope",
     "PlanParticipation",
+    "PlanPremium",
+    "PlanTypes",
     "PostalAddress",
     "PpsCapital",
     "PrimaryCareProvider",
     "ProcedureIdQualifier",
     "ProspectivePaymentSystem",
+    "Provider",
+    "ProviderEducation",
+    "ProviderEducationTypes",
     "ProviderEnrollmentSetup",
     "ProviderEnrollmentSetupTransactionTypes",
+    "ProviderEntityTypes",
+    "ProviderEnvelope",
+    "ProviderFacility",
+    "ProviderGenders",
+    "ProviderLicense",
+    "ProviderLicensure",
+    "ProviderLicensureStatus",
+    "ProviderLicensureVerified",
+    "ProviderListEnvelope",
+    "ProviderLocation",
+    "ProviderLocationRoles",
+    "ProviderRegistration",
+    "ProviderRegistrationEnvelope",
+    "ProviderRegistrationSpecialty",
+    "ProviderResidency",
+    "ProviderResult",
     "QuantityQualifier",
     "RelatedCause",
     "Remark",
@@ -537,6 +940,11 @@ __all__ = [
     "ReportCategoryQualifier",
     "ReportingCategory",
     "ResponsePercentiles",
+    "SchedulePatient",
+    "SchedulePatientEnvelope",
+    "SchedulePatientRequest",
+    "Scheduler",
+    "SchedulerListEnvelope",
     "SecondaryIdentifier",
     "ServiceDelivery",
     "ServiceFacility",
@@ -544,6 +952,7 @@ __all__ = [
     "ServiceReviewCategory",
     "ServiceReviewDelivery",
     "ServiceReviewDiagnosis",
+    "ServiceReviewEnvelope",
     "ServiceReviewEvent",
     "ServiceReviewFollowUpAction",
     "ServiceReviewMeasurement",
@@ -552,12 +961,15 @@ __all__ = [
     "ServiceReviewPayer",
     "ServiceReviewProvider",
     "ServiceReviewRejection",
+    "ServiceReviewRequest",
     "ServiceReviewResponse",
     "ServiceReviewService",
     "ServiceReviewTimePeriod",
     "ServiceType",
     "ServiceUnitType",
+    "SlotRequest",
     "StatusInformation",
+    "StreetAddress",
     "StudentStatus",
     "SupportingForm",
     "SupportingFormType",
@@ -567,6 +979,7 @@ __all__ = [
     "TimePeriodQualifier",
     "TokenRequest",
     "TokenResponse",
+    "TokenRevocationRequest",
     "TradingPartner",
     "TradingPartnerEnvelope",
     "TradingPartnerListEnvelope",
@@ -576,10 +989,15 @@ __all__ = [
     "TradingPartnerPassThroughFees",
     "TradingPartnerSummary",
     "TransactionSet",
+    "UpdateAppointmentRequest",
     "ValidationErrors",
     "ValueInformation",
     "ValueInformationType",
     "WagesPaidFrequency",
+    "X12Document",
+    "X12DocumentResponse",
+    "X12Segment",
+    "X12SegmentData",
     "YesOrNo",
 ]
 
@@ -614,12 +1032,37 @@ _MODULES = {
     "AmbulanceReason": "ambulance_reason",
     "ApplicationData": "application_data",
     "ApplicationMode": "application_mode",
+    "Appointment": "appointment",
+    "AppointmentEnvelope": "appointment_envelope",
+    "AppointmentListEnvelope": "appointment_list_envelope",
+    "AppointmentStatuses": "appointment_statuses",
+    "AppointmentType": "appointment_type",
+    "AppointmentTypeEnvelope": "appointment_type_envelope",
+    "AppointmentTypeListEnvelope": "appointment_type_list_envelope",
+    "AppRegistration": "app_registration",
+    "AppRegistrationEnvelope": "app_registration_envelope",
+    "AppRegistrationListEnvelope": "app_registration_list_envelope",
+    "AppRegistrationRequest": "app_registration_request",
+    "AppRegistrationTransactionSets": "app_registration_transaction_sets",
+    "AuthorizationRedirect": "authorization_redirect",
+    "AuthorizationRequest": "authorization_request",
     "AuthorizationRequired": "authorization_required",
+    "BareEnvelope": "bare_envelope",
     "BenefitAdditionalInformation": "benefit_additional_information",
     "BenefitEntityContact": "benefit_entity_contact",
     "BenefitRelatedEntity": "benefit_related_entity",
     "BenefitStatus": "benefit_status",
+    "BirthDateParts": "birth_date_parts",
+    "BookAppointmentRequest": "book_appointment_request",
     "CannotProcess": "cannot_process",
+    "CanonicalIdentity": "canonical_identity",
+    "CanonicalIdentityEnvelope": "canonical_identity_envelope",
+    "CanonicalIdentityListEnvelope": "canonical_identity_list_envelope",
+    "CashPrice": "cash_price",
+    "CashPriceListEnvelope": "cash_price_list_envelope",
+    "CcdEnvelope": "ccd_envelope",
+    "CcdRequest": "ccd_request",
+    "CcdResponse": "ccd_response",
     "CertificationAction": "certification_action",
     "CertificationType": "certification_type",
     "ChiropracticCondition": "chiropractic_condition",
@@ -631,7 +1074,13 @@ _MODULES = {
     "ClaimAdjudication": "claim_adjudication",
     "ClaimAdjustment": "claim_adjustment",
     "ClaimAdjustmentGroup": "claim_adjustment_group",
+    "ClaimConvertEnvelope": "claim_convert_envelope",
     "ClaimConvertResponse": "claim_convert_response",
+    "ClaimConvertUpload": "claim_convert_upload",
+    "ClaimDraft": "claim_draft",
+    "ClaimDraftEnvelope": "claim_draft_envelope",
+    "ClaimDraftListEnvelope": "claim_draft_list_envelope",
+    "ClaimDraftRequest": "claim_draft_request",
     "ClaimFilingCode": "claim_filing_code",
     "ClaimFrequency": "claim_frequency",
     "ClaimNote": "claim_note",
@@ -639,6 +1088,7 @@ _MODULES = {
     "ClaimPatient": "claim_patient",
     "ClaimPayer": "claim_payer",
     "ClaimPayment": "claim_payment",
+    "ClaimPaymentEnvelope": "claim_payment_envelope",
     "ClaimPaymentResult": "claim_payment_result",
     "ClaimPaymentStatus": "claim_payment_status",
     "ClaimProvider": "claim_provider",
@@ -646,11 +1096,18 @@ _MODULES = {
     "ClaimRelationship": "claim_relationship",
     "ClaimRequest": "claim_request",
     "ClaimServiceLine": "claim_service_line",
+    "ClaimsRoles": "claims_roles",
     "ClaimStatusActivityParameters": "claim_status_activity_parameters",
     "ClaimStatusClaim": "claim_status_claim",
+    "ClaimStatusEnvelope": "claim_status_envelope",
+    "ClaimStatusMember": "claim_status_member",
     "ClaimStatusPatient": "claim_status_patient",
     "ClaimStatusPayer": "claim_status_payer",
+    "ClaimStatusProvider": "claim_status_provider",
     "ClaimStatusProviderResult": "claim_status_provider_result",
+    "ClaimStatusReceiver": "claim_status_receiver",
+    "ClaimStatusRequest": "claim_status_request",
+    "ClaimStatusRequestPayer": "claim_status_request_payer",
     "ClaimStatusResponse": "claim_status_response",
     "ClaimStatusService": "claim_status_service",
     "ClaimStatusSubmitter": "claim_status_submitter",
@@ -658,6 +1115,8 @@ _MODULES = {
     "ClaimSubscriber": "claim_subscriber",
     "ClaimTrackingDescription": "claim_tracking_description",
     "ClaimTransactionCode": "claim_transaction_code",
+    "ClaimValidationEnvelope": "claim_validation_envelope",
+    "ClaimValidationResult": "claim_validation_result",
     "CobraQualifyingEvent": "cobra_qualifying_event",
     "CodeListQualifier": "code_list_qualifier",
     "Coinsurance": "coinsurance",
@@ -675,9 +1134,12 @@ _MODULES = {
     "CoverageDetail": "coverage_detail",
     "CoverageDetailStatus": "coverage_detail_status",
     "CoverageLevel": "coverage_level",
+    "CptReference": "cpt_reference",
     "CrossoverCarrier": "crossover_carrier",
     "DecisionReason": "decision_reason",
     "Deductible": "deductible",
+    "DeleteStatus": "delete_status",
+    "DeleteStatusEnvelope": "delete_status_envelope",
     "DiagnosisCode": "diagnosis_code",
     "DiagnosisCodeSystem": "diagnosis_code_system",
     "DiagnosisMapping": "diagnosis_mapping",
@@ -685,6 +1147,14 @@ _MODULES = {
     "Disclaimer": "disclaimer",
     "DmeCertification": "dme_certification",
     "DmeCertificationType": "dme_certification_type",
+    "DropinLabel": "dropin_label",
+    "DropinLabelNames": "dropin_label_names",
+    "DropinMember": "dropin_member",
+    "DropinPieChartColors": "dropin_pie_chart_colors",
+    "DropinProcedure": "dropin_procedure",
+    "DropinTypes": "dropin_types",
+    "DropinValues": "dropin_values",
+    "DropinWidgetOptions": "dropin_widget_options",
     "DrugInformation": "drug_information",
     "DrugUnitType": "drug_unit_type",
     "EarlyAcknowledgementPatient": "early_acknowledgement_patient",
@@ -706,6 +1176,8 @@ _MODULES = {
     "EarlyServiceLine": "early_service_line",
     "EarlyServiceLineInformation": "early_service_line_information",
     "EligibilityActivityParameters": "eligibility_activity_parameters",
+    "EligibilityConstants": "eligibility_constants",
+    "EligibilityConstantsEnvelope": "eligibility_constants_envelope",
     "EligibilityCoverage": "eligibility_coverage",
     "EligibilityDependent": "eligibility_dependent",
     "EligibilityEnvelope": "eligibility_envelope",
@@ -742,8 +1214,15 @@ _MODULES = {
     "EnrollmentProviderType": "enrollment_provider_type",
     "EnrollmentPurpose": "enrollment_purpose",
     "EnrollmentRelationship": "enrollment_relationship",
+    "EnrollmentRequest": "enrollment_request",
     "EnrollmentSchool": "enrollment_school",
+    "EnrollmentSnapshot": "enrollment_snapshot",
+    "EnrollmentSnapshotEnvelope": "enrollment_snapshot_envelope",
+    "EnrollmentSnapshotListEnvelope": "enrollment_snapshot_list_envelope",
     "EnrollmentSnapshotParameters": "enrollment_snapshot_parameters",
+    "EnrollmentSnapshotRecord": "enrollment_snapshot_record",
+    "EnrollmentSnapshotRecordListEnvelope": "enrollment_snapshot_record_list_envelope",
+    "EnrollmentSnapshotUpload": "enrollment_snapshot_upload",
     "EnrollmentSponsor": "enrollment_sponsor",
     "EntityType": "entity_type",
     "ErrorData": "error_data",
@@ -752,20 +1231,75 @@ _MODULES = {
     "Errors": "errors",
     "Ethnicity": "ethnicity",
     "FacilityType": "facility_type",
+    "FileUpload": "file_upload",
     "FilingIndicator": "filing_indicator",
     "FinancialInformation": "financial_information",
     "FinancialInstitution": "financial_institution",
     "FormQuestion": "form_question",
+    "FormularyTierNames": "formulary_tier_names",
+    "FreeForm": "free_form",
+    "FullX12Response": "full_x12_response",
     "Gender": "gender",
     "GenderTitleCase": "gender_title_case",
+    "GeoZipArea": "geo_zip_area",
     "GrantType": "grant_type",
+    "HcoBatchRequest": "hco_batch_request",
+    "HcoConsumerRequest": "hco_consumer_request",
+    "HcoGenders": "hco_genders",
+    "HcoRaces": "hco_races",
+    "HcoScore": "hco_score",
+    "HcoScoreEnvelope": "hco_score_envelope",
     "HealthcareFacility": "healthcare_facility",
+    "IcdConversion": "icd_conversion",
+    "IcdConversionEnvelope": "icd_conversion_envelope",
     "IcdScenario": "icd_scenario",
+    "Identity": "identity",
+    "IdentityEnvelope": "identity_envelope",
+    "IdentityGenders": "identity_genders",
+    "IdentityHistoryEntry": "identity_history_entry",
+    "IdentityHistoryEntryListEnvelope": "identity_history_entry_list_envelope",
+    "IdentityIdentifier": "identity_identifier",
+    "IdentityListEnvelope": "identity_list_envelope",
+    "IdentityMatchAlgorithms": "identity_match_algorithms",
+    "IdentityMatchConfig": "identity_match_config",
+    "IdentityMatchConfigEnvelope": "identity_match_config_envelope",
+    "IdentityMatchConfigListEnvelope": "identity_match_config_list_envelope",
+    "IdentityMatchConfigRequest": "identity_match_config_request",
+    "IdentityMatchGenders": "identity_match_genders",
+    "IdentityMatchJobField": "identity_match_job_field",
+    "IdentityMatchJobRequest": "identity_match_job_request",
+    "IdentityMatchRequest": "identity_match_request",
+    "IdentityMatchSource": "identity_match_source",
+    "IdentityMatchSourceCreated": "identity_match_source_created",
+    "IdentityMatchSourceCreatedEnvelope": "identity_match_source_created_envelope",
+    "IdentityMatchSourceEnvelope": "identity_match_source_envelope",
+    "IdentityMatchSourceListEnvelope": "identity_match_source_list_envelope",
+    "IdentityProofAnswer": "identity_proof_answer",
+    "IdentityProofAnswerRequest": "identity_proof_answer_request",
+    "IdentityProofQuestion": "identity_proof_question",
+    "IdentityProofQuestionnaire": "identity_proof_questionnaire",
+    "IdentityProofQuestionnaireEnvelope": "identity_proof_questionnaire_envelope",
+    "IdentityProofReportActivity": "identity_proof_report_activity",
+    "IdentityProofReportCsvRow": "identity_proof_report_csv_row",
+    "IdentityProofReportCsvRowVerificationResult": "identity_proof_report_csv_row_verification_result",
+    "IdentityProofReportEntry": "identity_proof_report_entry",
+    "IdentityProofReportEntryListEnvelope": "identity_proof_report_entry_list_envelope",
+    "IdentityProofReportEntryVerificationResult": "identity_proof_report_entry_verification_result",
+    "IdentityProofRequest": "identity_proof_request",
+    "IdentityProofScore": "identity_proof_score",
+    "IdentityProofScoreEnvelope": "identity_proof_score_envelope",
+    "IdentityProofStatuses": "identity_proof_statuses",
+    "IdentityRequest": "identity_request",
     "InformationRelease": "information_release",
     "InpatientAdjudication": "inpatient_adjudication",
     "InpatientClaimAmounts": "inpatient_claim_amounts",
     "InPlanNetwork": "in_plan_network",
     "InsuranceLine": "insurance_line",
+    "InsurancePriceAmount": "insurance_price_amount",
+    "InsurancePricePayerTypes": "insurance_price_payer_types",
+    "InsurancePricePaymentTypes": "insurance_price_payment_types",
+    "InsurancePrices": "insurance_prices",
+    "InsurancePricesEnvelope": "insurance_prices_envelope",
     "InsuranceType": "insurance_type",
     "LegacyAdjustmentItem": "legacy_adjustment_item",
     "LegacyClaimLevelAdjustments": "legacy_claim_level_adjustments",
@@ -775,19 +1309,36 @@ _MODULES = {
     "MaintenanceReason": "maintenance_reason",
     "MaintenanceType": "maintenance_type",
     "MaritalStatus": "marital_status",
+    "MedicalProcedure": "medical_procedure",
+    "MedicalProcedureEnvelope": "medical_procedure_envelope",
+    "MedicalProcedureListEnvelope": "medical_procedure_list_envelope",
     "MedicareEligibilityReason": "medicare_eligibility_reason",
     "MedicarePlan": "medicare_plan",
     "MemberSearchOption": "member_search_option",
     "Message": "message",
     "Meta": "meta",
+    "MetallicLevels": "metallic_levels",
     "MilitaryPersonnelInformation": "military_personnel_information",
     "Money": "money",
     "MonitoringStatus": "monitoring_status",
+    "NetworkPharmacy": "network_pharmacy",
+    "NetworkPharmacyListEnvelope": "network_pharmacy_list_envelope",
     "NonCovered": "non_covered",
     "OAuthError": "o_auth_error",
     "OAuthErrorCode": "o_auth_error_code",
     "OccurrenceInformation": "occurrence_information",
     "OccurrenceType": "occurrence_type",
+    "OopCalculation": "oop_calculation",
+    "OopEligibilityRequest": "oop_eligibility_request",
+    "OopEstimate": "oop_estimate",
+    "OopEstimateEnvelope": "oop_estimate_envelope",
+    "OopEstimateRequest": "oop_estimate_request",
+    "OopLoadedPrice": "oop_loaded_price",
+    "OopLoadedPriceEnvelope": "oop_loaded_price_envelope",
+    "OopLoadedPriceListEnvelope": "oop_loaded_price_list_envelope",
+    "OopLoadPriceRequest": "oop_load_price_request",
+    "OopMember": "oop_member",
+    "OopProvider": "oop_provider",
     "OtherPayer": "other_payer",
     "OutOfPocket": "out_of_pocket",
     "OutpatientAdjudication": "outpatient_adjudication",
@@ -795,22 +1346,75 @@ _MODULES = {
     "PatientSignatureSource": "patient_signature_source",
     "PatientStatus": "patient_status",
     "Payee": "payee",
+    "Payer": "payer",
+    "PayerListEnvelope": "payer_list_envelope",
     "PayerResponsibility": "payer_responsibility",
     "PaymentAdjustment": "payment_adjustment",
     "PaymentAdjustmentReason": "payment_adjustment_reason",
+    "PaymentDetail": "payment_detail",
+    "PaymentDetailEnvelope": "payment_detail_envelope",
     "PaymentMethod": "payment_method",
+    "PaymentSummary": "payment_summary",
+    "PaymentSummaryListEnvelope": "payment_summary_list_envelope",
+    "PharmacyAdditionalInformation": "pharmacy_additional_information",
     "PharmacyBenefitsManager": "pharmacy_benefits_manager",
     "PharmacyCopay": "pharmacy_copay",
+    "PharmacyCoverageDrug": "pharmacy_coverage_drug",
+    "PharmacyCoverageDrugRequest": "pharmacy_coverage_drug_request",
+    "PharmacyCoverageEnvelope": "pharmacy_coverage_envelope",
+    "PharmacyCoverageGenders": "pharmacy_coverage_genders",
+    "PharmacyCoverageMember": "pharmacy_coverage_member",
+    "PharmacyCoverageRequest": "pharmacy_coverage_request",
+    "PharmacyCoverageResponse": "pharmacy_coverage_response",
+    "PharmacyDrugCost": "pharmacy_drug_cost",
+    "PharmacyDrugCostListEnvelope": "pharmacy_drug_cost_list_envelope",
+    "PharmacyFillHistory": "pharmacy_fill_history",
+    "PharmacyFormularyDrug": "pharmacy_formulary_drug",
+    "PharmacyFormularyDrugListEnvelope": "pharmacy_formulary_drug_list_envelope",
+    "PharmacyInsurance": "pharmacy_insurance",
+    "PharmacyLocation": "pharmacy_location",
+    "PharmacyMailCost": "pharmacy_mail_cost",
+    "PharmacyMailTiers": "pharmacy_mail_tiers",
+    "PharmacyPlan": "pharmacy_plan",
+    "PharmacyPlanListEnvelope": "pharmacy_plan_list_envelope",
+    "PharmacyPrescriber": "pharmacy_prescriber",
+    "PharmacyRetailCost": "pharmacy_retail_cost",
+    "PharmacyRetailTiers": "pharmacy_retail_tiers",
     "PlaceOfService": "place_of_service",
+    "Plan": "plan",
+    "PlanAmounts": "plan_amounts",
     "PlanBenefitDescription": "plan_benefit_description",
+    "PlanCostSharing": "plan_cost_sharing",
+    "PlanListEnvelope": "plan_list_envelope",
     "PlanParticipation": "plan_participation",
+    "PlanPremium": "plan_premium",
+    "PlanTypes": "plan_types",
     "PostalAddress": "postal_address",
     "PpsCapital": "pps_capital",
     "PrimaryCareProvider": "primary_care_provider",
     "ProcedureIdQualifier": "procedure_id_qualifier",
     "ProspectivePaymentSystem": "prospective_payment_system",
+    "Provider": "provider",
+    "ProviderEducation": "provider_education",
+    "ProviderEducationTypes": "provider_education_types",
     "ProviderEnrollmentSetup": "provider_enrollment_setup",
     "ProviderEnrollmentSetupTransactionTypes": "provider_enrollment_setup_transaction_types",
+    "ProviderEntityTypes": "provider_entity_types",
+    "ProviderEnvelope": "provider_envelope",
+    "ProviderFacility": "provider_facility",
+    "ProviderGenders": "provider_genders",
+    "ProviderLicense": "provider_license",
+    "ProviderLicensure": "provider_licensure",
+    "ProviderLicensureStatus": "provider_licensure_status",
+    "ProviderLicensureVerified": "provider_licensure_verified",
+    "ProviderListEnvelope": "provider_list_envelope",
+    "ProviderLocation": "provider_location",
+    "ProviderLocationRoles": "provider_location_roles",
+    "ProviderRegistration": "provider_registration",
+    "ProviderRegistrationEnvelope": "provider_registration_envelope",
+    "ProviderRegistrationSpecialty": "provider_registration_specialty",
+    "ProviderResidency": "provider_residency",
+    "ProviderResult": "provider_result",
     "QuantityQualifier": "quantity_qualifier",
     "RelatedCause": "related_cause",
     "Remark": "remark",
@@ -825,6 +1429,11 @@ _MODULES = {
     "ReportCategoryQualifier": "report_category_qualifier",
     "ReportingCategory": "reporting_category",
     "ResponsePercentiles": "response_percentiles",
+    "SchedulePatient": "schedule_patient",
+    "SchedulePatientEnvelope": "schedule_patient_envelope",
+    "SchedulePatientRequest": "schedule_patient_request",
+    "Scheduler": "scheduler",
+    "SchedulerListEnvelope": "scheduler_list_envelope",
     "SecondaryIdentifier": "secondary_identifier",
     "ServiceDelivery": "service_delivery",
     "ServiceFacility": "service_facility",
@@ -832,6 +1441,7 @@ _MODULES = {
     "ServiceReviewCategory": "service_review_category",
     "ServiceReviewDelivery": "service_review_delivery",
     "ServiceReviewDiagnosis": "service_review_diagnosis",
+    "ServiceReviewEnvelope": "service_review_envelope",
     "ServiceReviewEvent": "service_review_event",
     "ServiceReviewFollowUpAction": "service_review_follow_up_action",
     "ServiceReviewMeasurement": "service_review_measurement",
@@ -840,12 +1450,15 @@ _MODULES = {
     "ServiceReviewPayer": "service_review_payer",
     "ServiceReviewProvider": "service_review_provider",
     "ServiceReviewRejection": "service_review_rejection",
+    "ServiceReviewRequest": "service_review_request",
     "ServiceReviewResponse": "service_review_response",
     "ServiceReviewService": "service_review_service",
     "ServiceReviewTimePeriod": "service_review_time_period",
     "ServiceType": "service_type",
     "ServiceUnitType": "service_unit_type",
+    "SlotRequest": "slot_request",
     "StatusInformation": "status_information",
+    "StreetAddress": "street_address",
     "StudentStatus": "student_status",
     "SupportingForm": "supporting_form",
     "SupportingFormType": "supporting_form_type",
@@ -855,6 +1468,7 @@ _MODULES = {
     "TimePeriodQualifier": "time_period_qualifier",
     "TokenRequest": "token_request",
     "TokenResponse": "token_response",
+    "TokenRevocationRequest": "token_revocation_request",
     "TradingPartner": "trading_partner",
     "TradingPartnerEnvelope": "trading_partner_envelope",
     "TradingPartnerListEnvelope": "trading_partner_list_envelope",
@@ -864,10 +1478,15 @@ _MODULES = {
     "TradingPartnerPassThroughFees": "trading_partner_pass_through_fees",
     "TradingPartnerSummary": "trading_partner_summary",
     "TransactionSet": "transaction_set",
+    "UpdateAppointmentRequest": "update_appointment_request",
     "ValidationErrors": "validation_errors",
     "ValueInformation": "value_information",
     "ValueInformationType": "value_information_type",
     "WagesPaidFrequency": "wages_paid_frequency",
+    "X12Document": "x12_document",
+    "X12DocumentResponse": "x12_document_response",
+    "X12Segment": "x12_segment",
+    "X12SegmentData": "x12_segment_data",
     "YesOrNo": "yes_or_no",
 }
 

@@ -181,10 +181,9 @@ class Activity(Model):
     callback_error: str | None | Unset = UNSET
     """Why the last callback failed. Free text including the URL and the transport error."""
     created_date: datetime.datetime | str | None | Unset = UNSET
-    """Creation time. Known from the reference tables only (2017-06 on), never in an example. ISO 8601 date and
-    time."""
+    """Creation time. Known from the reference tables only (2017-06 on), never in an example."""
     last_updated_date: datetime.datetime | str | None | Unset = UNSET
-    """Last change. Known from the reference tables only (2017-06 on), never in an example. ISO 8601 date and time."""
+    """Last change. Known from the reference tables only (2017-06 on), never in an example."""
     tracking_description: ClaimTrackingDescription | None | Unset = UNSET
     """Outcome summary of a claim. Claims only. PHI, masked in repr."""
     payment_id: str | None | Unset = UNSET

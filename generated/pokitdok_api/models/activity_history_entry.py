@@ -29,7 +29,7 @@ class ActivityHistoryEntry(Model):
     title: str | None | Unset = UNSET
     """Display text."""
     record_dt: datetime.datetime | str | None | Unset = UNSET
-    """When. Microseconds, no zone designator (UTC). v3 used ctime text. ISO 8601 date and time."""
+    """When. Microseconds, no zone designator (UTC). v3 used ctime text."""
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:

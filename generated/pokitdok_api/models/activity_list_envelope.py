@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from attrs import define
 
@@ -22,10 +22,16 @@ if TYPE_CHECKING:
 class ActivityListEnvelope(Model):
     """A page of activities in its envelope."""
 
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "data",
+        }
+    )
+
     meta: Meta | None | Unset = UNSET
     """Bookkeeping of the call."""
     data: list[Activity] | None | Unset = UNSET
-    """Activities of this page."""
+    """Activities of this page. PHI, masked in repr."""
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:

@@ -25,3 +25,4 @@ class ActivityName(OpenStrEnum):
     SCHEDULE_APPOINTMENT_TYPES = "schedule_appointment_types"
     SCOPE = "scope"
     TRADINGPARTNERS = "tradingpartners"
+    ENROLLMENT_SNAPSHOT_POSTTEST = "enrollment_snapshot_PostTest"

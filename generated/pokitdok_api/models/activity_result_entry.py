@@ -77,7 +77,7 @@ class ActivityResultEntry(Model):
     ) = UNSET
     """Answer body. PHI, masked in repr."""
     record_dt: datetime.datetime | str | None | Unset = UNSET
-    """When received. No zone designator. ISO 8601 date and time."""
+    """When received. No zone designator."""
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:

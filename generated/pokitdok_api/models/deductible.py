@@ -58,7 +58,7 @@ class Deductible(Model):
     in_plan_network: InPlanNetwork | None | Unset = UNSET
     """String; the Medicare example has unknown. PHI, masked in repr."""
     time_period: TimePeriodQualifier | None | Unset = UNSET
-    """Calendar_year is the limit, remaining what is left; absent when not period bound. Example also has episode.
+    """calendar_year is the limit, remaining what is left; absent when not period bound. Example also has episode.
     PHI, masked in repr."""
     eligibility_date: datetime.date | str | None | Unset = UNSET
     """Date of the deductible. ISO 8601 date. PHI, masked in repr."""

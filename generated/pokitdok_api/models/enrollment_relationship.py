@@ -45,3 +45,5 @@ class EnrollmentRelationship(OpenStrEnum):
     OTHER_RELATIONSHIP = "other_relationship"
     OTHER_RELATIVE = "other_relative"
     SELF_TITLE_CASE = "Self"
+    SPOUSE_TITLE_CASE = "Spouse"
+    CHILD_TITLE_CASE = "Child"

@@ -56,7 +56,7 @@ class ServiceReviewEvent(Model):
     }
 
     category: ServiceReviewCategory | None | Unset = UNSET
-    """Health_services_review for authorizations, specialty_care_review for referrals. PHI, masked in repr."""
+    """health_services_review for authorizations, specialty_care_review for referrals. PHI, masked in repr."""
     certification_type: CertificationType | None | Unset = UNSET
     """Initial for new requests. PHI, masked in repr."""
     type_: ServiceType | None | Unset = UNSET

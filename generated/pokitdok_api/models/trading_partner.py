@@ -30,7 +30,7 @@ class TradingPartner(Model):
     a list of one."""
 
     id: str | None | Unset = UNSET
-    """Trading_partner_id for requests."""
+    """trading_partner_id for requests."""
     name: str | None | Unset = UNSET
     """Name."""
     is_enabled: bool | None | Unset = UNSET

@@ -27,7 +27,7 @@ class TradingPartnerMonitoring(Model):
     status: MonitoringStatus | None | Unset = UNSET
     """Latest state."""
     last_updated: datetime.datetime | str | None | Unset = UNSET
-    """When measured. No zone. ISO 8601 date and time."""
+    """When measured. No zone."""
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:

@@ -23,7 +23,7 @@ class TradingPartnerSummary(Model):
     """Partner as listed."""
 
     id: str | None | Unset = UNSET
-    """Trading_partner_id for requests."""
+    """trading_partner_id for requests."""
     name: str | None | Unset = UNSET
     """Name."""
     is_enabled: bool | None | Unset = UNSET

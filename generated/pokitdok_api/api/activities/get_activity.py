@@ -46,6 +46,8 @@ def sync_detailed(
 
     meta.activity_id of the answer names the read itself; data.id names the activity that was read.
 
+    Other forms: get_activity_x12.
+
     Args:
         activity_id: Id of the activity, 24 hex digits.
         client: Where to send it.
@@ -84,6 +86,8 @@ def sync(
     """Read one activity.
 
     meta.activity_id of the answer names the read itself; data.id names the activity that was read.
+
+    Other forms: get_activity_x12.
 
     Args:
         activity_id: Id of the activity, 24 hex digits.
@@ -124,6 +128,8 @@ async def asyncio_detailed(
 
     meta.activity_id of the answer names the read itself; data.id names the activity that was read.
 
+    Other forms: get_activity_x12.
+
     Args:
         activity_id: Id of the activity, 24 hex digits.
         client: Where to send it.
@@ -162,6 +168,8 @@ async def asyncio(
     """Read one activity.
 
     meta.activity_id of the answer names the read itself; data.id names the activity that was read.
+
+    Other forms: get_activity_x12.
 
     Args:
         activity_id: Id of the activity, 24 hex digits.

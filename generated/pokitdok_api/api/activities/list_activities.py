@@ -23,6 +23,8 @@ def _parts(
     offset: int | Unset,
     parent_id: str | Unset,
     activity_id: str | Unset,
+    sort: str | Unset,
+    dir_: str | Unset,
 ) -> RequestParts:
     return RequestParts(
         operation=LIST_ACTIVITIES,
@@ -32,6 +34,8 @@ def _parts(
             ("offset", offset),
             ("parent_id", parent_id),
             ("activity_id", activity_id),
+            ("sort", sort),
+            ("dir", dir_),
         ),
     )
 
@@ -53,6 +57,8 @@ def sync_detailed(
     offset: int | Unset = UNSET,
     parent_id: str | Unset = UNSET,
     activity_id: str | Unset = UNSET,
+    sort: str | Unset = UNSET,
+    dir_: str | Unset = UNSET,
     timeout: float | httpx.Timeout | None | Unset = UNSET,
 ) -> Response[ActivityListEnvelope]:
     """List the activities of the application.
@@ -64,7 +70,9 @@ def sync_detailed(
         limit: Page size; 20 when left out.
         offset: Number of items to skip.
         parent_id: Batch activity whose children are wanted.
-        activity_id: Sent by old Ruby and C# clients; its effect is unknown.
+        activity_id: Sent by the Ruby and C# tests; effect unknown.
+        sort: Field to sort by. In the documentation until 2016-04 for collections in general.
+        dir_: Sort direction, ascending or descending. In the documentation until 2016-04.
         timeout: Seconds for this call; the client's if not given.
 
     Returns:
@@ -87,6 +95,8 @@ def sync_detailed(
             offset=offset,
             parent_id=parent_id,
             activity_id=activity_id,
+            sort=sort,
+            dir_=dir_,
         ),
         _parse,
         timeout=timeout,
@@ -100,6 +110,8 @@ def sync(
     offset: int | Unset = UNSET,
     parent_id: str | Unset = UNSET,
     activity_id: str | Unset = UNSET,
+    sort: str | Unset = UNSET,
+    dir_: str | Unset = UNSET,
     timeout: float | httpx.Timeout | None | Unset = UNSET,
 ) -> ActivityListEnvelope:
     """List the activities of the application.
@@ -111,7 +123,9 @@ def sync(
         limit: Page size; 20 when left out.
         offset: Number of items to skip.
         parent_id: Batch activity whose children are wanted.
-        activity_id: Sent by old Ruby and C# clients; its effect is unknown.
+        activity_id: Sent by the Ruby and C# tests; effect unknown.
+        sort: Field to sort by. In the documentation until 2016-04 for collections in general.
+        dir_: Sort direction, ascending or descending. In the documentation until 2016-04.
         timeout: Seconds for this call; the client's if not given.
 
     Returns:
@@ -134,6 +148,8 @@ def sync(
             offset=offset,
             parent_id=parent_id,
             activity_id=activity_id,
+            sort=sort,
+            dir_=dir_,
         ),
         _parse,
         timeout=timeout,
@@ -147,6 +163,8 @@ async def asyncio_detailed(
     offset: int | Unset = UNSET,
     parent_id: str | Unset = UNSET,
     activity_id: str | Unset = UNSET,
+    sort: str | Unset = UNSET,
+    dir_: str | Unset = UNSET,
     timeout: float | httpx.Timeout | None | Unset = UNSET,
 ) -> Response[ActivityListEnvelope]:
     """List the activities of the application.
@@ -158,7 +176,9 @@ async def asyncio_detailed(
         limit: Page size; 20 when left out.
         offset: Number of items to skip.
         parent_id: Batch activity whose children are wanted.
-        activity_id: Sent by old Ruby and C# clients; its effect is unknown.
+        activity_id: Sent by the Ruby and C# tests; effect unknown.
+        sort: Field to sort by. In the documentation until 2016-04 for collections in general.
+        dir_: Sort direction, ascending or descending. In the documentation until 2016-04.
         timeout: Seconds for this call; the client's if not given.
 
     Returns:
@@ -181,6 +201,8 @@ async def asyncio_detailed(
             offset=offset,
             parent_id=parent_id,
             activity_id=activity_id,
+            sort=sort,
+            dir_=dir_,
         ),
         _parse,
         timeout=timeout,
@@ -194,6 +216,8 @@ async def asyncio(
     offset: int | Unset = UNSET,
     parent_id: str | Unset = UNSET,
     activity_id: str | Unset = UNSET,
+    sort: str | Unset = UNSET,
+    dir_: str | Unset = UNSET,
     timeout: float | httpx.Timeout | None | Unset = UNSET,
 ) -> ActivityListEnvelope:
     """List the activities of the application.
@@ -205,7 +229,9 @@ async def asyncio(
         limit: Page size; 20 when left out.
         offset: Number of items to skip.
         parent_id: Batch activity whose children are wanted.
-        activity_id: Sent by old Ruby and C# clients; its effect is unknown.
+        activity_id: Sent by the Ruby and C# tests; effect unknown.
+        sort: Field to sort by. In the documentation until 2016-04 for collections in general.
+        dir_: Sort direction, ascending or descending. In the documentation until 2016-04.
         timeout: Seconds for this call; the client's if not given.
 
     Returns:
@@ -229,6 +255,8 @@ async def asyncio(
                 offset=offset,
                 parent_id=parent_id,
                 activity_id=activity_id,
+                sort=sort,
+                dir_=dir_,
             ),
             _parse,
             timeout=timeout,

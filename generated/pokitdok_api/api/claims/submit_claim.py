@@ -51,6 +51,8 @@ def sync_detailed(
     Answers at once with an activity; the outcome comes later in its result, first an acknowledgement, then
     perhaps a payment. Never repeated on its own: a claim that timed out may have been filed.
 
+    Other forms: submit_claim_x12_json, submit_claim_x12, submit_claim_full_x12.
+
     Args:
         client: Where to send it.
         body: What is sent.
@@ -93,6 +95,8 @@ def sync(
 
     Answers at once with an activity; the outcome comes later in its result, first an acknowledgement, then
     perhaps a payment. Never repeated on its own: a claim that timed out may have been filed.
+
+    Other forms: submit_claim_x12_json, submit_claim_x12, submit_claim_full_x12.
 
     Args:
         client: Where to send it.
@@ -137,6 +141,8 @@ async def asyncio_detailed(
     Answers at once with an activity; the outcome comes later in its result, first an acknowledgement, then
     perhaps a payment. Never repeated on its own: a claim that timed out may have been filed.
 
+    Other forms: submit_claim_x12_json, submit_claim_x12, submit_claim_full_x12.
+
     Args:
         client: Where to send it.
         body: What is sent.
@@ -179,6 +185,8 @@ async def asyncio(
 
     Answers at once with an activity; the outcome comes later in its result, first an acknowledgement, then
     perhaps a payment. Never repeated on its own: a claim that timed out may have been filed.
+
+    Other forms: submit_claim_x12_json, submit_claim_x12, submit_claim_full_x12.
 
     Args:
         client: Where to send it.

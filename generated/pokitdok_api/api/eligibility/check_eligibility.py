@@ -25,7 +25,7 @@ def _parts(
     return RequestParts(
         operation=CHECK_ELIGIBILITY,
         path="/api/v4/eligibility/",
-        content=json_body(body),
+        content=json_body(body, asynchronous=False),
         media_type="application/json",
     )
 
@@ -51,6 +51,9 @@ def sync_detailed(
     Only asks, though each call is billed. A rejected lookup answers 200 with valid_request false. Which members
     of member are needed depends on the partner's supported_search_options.
 
+    Other forms: check_eligibility_async, check_eligibility_x12_json, check_eligibility_x12,
+    check_eligibility_full_x12.
+
     Args:
         client: Where to send it.
         body: What is sent.
@@ -69,6 +72,7 @@ def sync_detailed(
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
+        ValueError: The body sets async; check_eligibility_async is for that.
 
     Evidence: recorded (200 recorded, 400 documented, 401 documented, 402 documented, 403 documented, 422 documented, 500
     recorded, default inferred)
@@ -94,6 +98,9 @@ def sync(
     Only asks, though each call is billed. A rejected lookup answers 200 with valid_request false. Which members
     of member are needed depends on the partner's supported_search_options.
 
+    Other forms: check_eligibility_async, check_eligibility_x12_json, check_eligibility_x12,
+    check_eligibility_full_x12.
+
     Args:
         client: Where to send it.
         body: What is sent.
@@ -112,6 +119,7 @@ def sync(
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
+        ValueError: The body sets async; check_eligibility_async is for that.
 
     Evidence: recorded (200 recorded, 400 documented, 401 documented, 402 documented, 403 documented, 422 documented, 500
     recorded, default inferred)
@@ -137,6 +145,9 @@ async def asyncio_detailed(
     Only asks, though each call is billed. A rejected lookup answers 200 with valid_request false. Which members
     of member are needed depends on the partner's supported_search_options.
 
+    Other forms: check_eligibility_async, check_eligibility_x12_json, check_eligibility_x12,
+    check_eligibility_full_x12.
+
     Args:
         client: Where to send it.
         body: What is sent.
@@ -155,6 +166,7 @@ async def asyncio_detailed(
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
+        ValueError: The body sets async; check_eligibility_async is for that.
 
     Evidence: recorded (200 recorded, 400 documented, 401 documented, 402 documented, 403 documented, 422 documented, 500
     recorded, default inferred)
@@ -180,6 +192,9 @@ async def asyncio(
     Only asks, though each call is billed. A rejected lookup answers 200 with valid_request false. Which members
     of member are needed depends on the partner's supported_search_options.
 
+    Other forms: check_eligibility_async, check_eligibility_x12_json, check_eligibility_x12,
+    check_eligibility_full_x12.
+
     Args:
         client: Where to send it.
         body: What is sent.
@@ -198,6 +213,7 @@ async def asyncio(
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
+        ValueError: The body sets async; check_eligibility_async is for that.
 
     Evidence: recorded (200 recorded, 400 documented, 401 documented, 402 documented, 403 documented, 422 documented, 500
     recorded, default inferred)

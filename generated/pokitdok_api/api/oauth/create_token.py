@@ -53,6 +53,8 @@ def sync_detailed(
     one hour; each call issues another one and earlier ones stay valid, so keep the token. Wrong credentials
     answer 400, not 401.
 
+    The body is sent as application/x-www-form-urlencoded.
+
     Args:
         client: Where to send it.
         body: What is sent.
@@ -89,6 +91,8 @@ def sync(
     Token endpoint of RFC 6749 section 3.2. Credentials go into a Basic header or into the body. A token lives
     one hour; each call issues another one and earlier ones stay valid, so keep the token. Wrong credentials
     answer 400, not 401.
+
+    The body is sent as application/x-www-form-urlencoded.
 
     Args:
         client: Where to send it.
@@ -127,6 +131,8 @@ async def asyncio_detailed(
     one hour; each call issues another one and earlier ones stay valid, so keep the token. Wrong credentials
     answer 400, not 401.
 
+    The body is sent as application/x-www-form-urlencoded.
+
     Args:
         client: Where to send it.
         body: What is sent.
@@ -163,6 +169,8 @@ async def asyncio(
     Token endpoint of RFC 6749 section 3.2. Credentials go into a Basic header or into the body. A token lives
     one hour; each call issues another one and earlier ones stay valid, so keep the token. Wrong credentials
     answer 400, not 401.
+
+    The body is sent as application/x-www-form-urlencoded.
 
     Args:
         client: Where to send it.

@@ -49,7 +49,7 @@ def sync_detailed(
     MOCKPAYER, the platform's test payer, is shown as not enabled and can be used all the same.
 
     Args:
-        trading_partner_id: Id from the list, such as aetna or MOCKPAYER.
+        trading_partner_id: E.g. aetna, MOCKPAYER.
         client: Where to send it.
         timeout: Seconds for this call; the client's if not given.
 
@@ -88,7 +88,7 @@ def sync(
     MOCKPAYER, the platform's test payer, is shown as not enabled and can be used all the same.
 
     Args:
-        trading_partner_id: Id from the list, such as aetna or MOCKPAYER.
+        trading_partner_id: E.g. aetna, MOCKPAYER.
         client: Where to send it.
         timeout: Seconds for this call; the client's if not given.
 
@@ -127,7 +127,7 @@ async def asyncio_detailed(
     MOCKPAYER, the platform's test payer, is shown as not enabled and can be used all the same.
 
     Args:
-        trading_partner_id: Id from the list, such as aetna or MOCKPAYER.
+        trading_partner_id: E.g. aetna, MOCKPAYER.
         client: Where to send it.
         timeout: Seconds for this call; the client's if not given.
 
@@ -166,7 +166,7 @@ async def asyncio(
     MOCKPAYER, the platform's test payer, is shown as not enabled and can be used all the same.
 
     Args:
-        trading_partner_id: Id from the list, such as aetna or MOCKPAYER.
+        trading_partner_id: E.g. aetna, MOCKPAYER.
         client: Where to send it.
         timeout: Seconds for this call; the client's if not given.
 

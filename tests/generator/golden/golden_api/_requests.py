@@ -4,18 +4,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from attrs import frozen
 
 from ._values import to_json
-from .types import UNSET
+from .types import UNSET, File
 
 if TYPE_CHECKING:
     from ._model import Model
     from ._operations import Operation
+
+
+Part = tuple[str, tuple[str | None, bytes, str | None]]
+"""A part of a multipart body as httpx takes it: the field, then file name, content and media type."""
 
 
 @frozen(repr=False)
@@ -27,6 +31,12 @@ class RequestParts:
     params: tuple[tuple[str, str], ...] = ()
     content: bytes | None = None
     media_type: str | None = None
+    files: tuple[Part, ...] | None = None
+    """A multipart body in place of `content`; its boundary, and so its media type, is chosen when it is sent."""
+    accept: str | None = None
+    """The media type to ask for, None to leave it to the API."""
+    text: bool = False
+    """Whether a success is text, not JSON."""
     authenticated: bool = True
     """False: the operation needs no token, and none is sent."""
 
@@ -48,14 +58,23 @@ def query(*pairs: tuple[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple((name, _text(item)) for name, value in pairs for item in _items(value))
 
 
-def json_body(body: Model) -> bytes:
+def json_body(body: Model, *, asynchronous: bool | None = None) -> bytes:
     """*body* as compact JSON in UTF-8; bytes, so that the request can be sent again after a renewal of the token.
 
+    Args:
+        body: Stays as it is.
+        asynchronous: Whether the request is for asynchronous work; None leaves that to *body*.
+
     Raises:
-        ValueError: It holds a number that JSON does not have.
+        ValueError: It holds a number that JSON does not have, or asks for asynchronous work where that has its own function.
         TypeError: It holds an object that JSON does not have.
     """
-    text = json.dumps(body.to_dict(), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    document = body.to_dict()
+    if asynchronous:
+        document["async"] = True
+    elif asynchronous is False and document.get("async"):
+        raise ValueError("body sets async: call the function whose name ends in _async, which returns the activity")
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.encode(errors="backslashreplace")  # a lone surrogate becomes its JSON escape
 
 
@@ -63,6 +82,49 @@ def form_body(body: Model) -> bytes:
     """*body* as an HTML form (application/x-www-form-urlencoded)."""
     pairs = ((name, _text(item)) for name, value in body.to_dict().items() for item in _items(value))
     return urlencode(list(pairs)).encode("ascii")
+
+
+def raw_body(body: str | bytes) -> bytes:
+    """*body* as it is, text as UTF-8.
+
+    Raises:
+        ValueError: The text holds a lone surrogate, which UTF-8 does not have.
+        TypeError: It is neither text nor bytes.
+    """
+    if isinstance(body, bytes):
+        return body
+    if not isinstance(body, str):
+        raise TypeError(f"body: str or bytes expected, {type(body).__name__} found")
+    try:
+        return body.encode()
+    except UnicodeEncodeError as error:  # it holds the whole text
+        place = error.start
+    raise ValueError(f"body: character {place} is a lone surrogate, which UTF-8 does not have: pass bytes")
+
+
+def multipart_body(body: Model, media_types: Mapping[str, str]) -> tuple[Part, ...]:
+    """*body* as the parts of a form: files as bytes, so that the request can be sent again, other fields as text.
+
+    Args:
+        body: Its file objects are read here.
+        media_types: Media types of files that do not say their own, by field.
+
+    Raises:
+        TypeError: A file is expected where there is none, or one is open as text.
+    """
+    parts: list[Part] = []
+    for name, value in body.to_dict().items():
+        for item in _items(value):
+            if isinstance(item, File):
+                media_type = item.mime_type or media_types.get(name, "application/octet-stream")
+                parts.append((name, (item.file_name or name, item.content(), media_type)))
+            elif name in media_types:
+                raise TypeError(
+                    f"body.{name}: File expected, {type(item).__name__} found: File.from_path(...) makes one"
+                )
+            else:
+                parts.append((name, (None, _text(item).encode(), None)))
+    return tuple(parts)
 
 
 def _items(value: Any) -> Iterable[Any]:

@@ -8,7 +8,7 @@ what is unknown is kept too, so that an answer is written back as it was. Only a
 from __future__ import annotations
 
 import datetime
-from collections.abc import KeysView, Mapping
+from collections.abc import Mapping, Set
 from enum import Enum
 from functools import cache
 from typing import Any, TypeVar
@@ -99,19 +99,21 @@ class Choice:
     """Which class an object is read into where the contract allows several.
 
     The one whose required keys are all there; of several the one with most required keys, then the one that knows most keys,
-    then the first. A class without required keys must know a key. What fits none goes to the map among them, else stays a dict.
+    then the first. A class without required keys must know a key. What fits none goes to the fallback, else stays a dict.
+    A required key can be dotted: then it is one of the object in a member.
     """
 
     def __init__(self, required: Mapping[str, tuple[str, ...]], fallback: str | None = None) -> None:
         self._required = [(name, frozenset(keys)) for name, keys in required.items()]
+        self._deep = any("." in key for _, keys in self._required for key in keys)
         self._fallback = fallback
 
     def read(self, value: dict[str, Any]) -> Any:
         """*value* in the class that fits."""
-        name = self._fitting(value.keys()) or self._fallback
+        name = self._fitting(_deep_keys(value) if self._deep else value.keys()) or self._fallback
         return getattr(models, name).from_dict(value) if name else value
 
-    def _fitting(self, keys: KeysView[str]) -> str | None:
+    def _fitting(self, keys: Set[str]) -> str | None:
         fitting = [(len(required), name) for name, required in self._required if required <= keys]
         most = max((count for count, _ in fitting), default=0)
         best = [name for count, name in fitting if count == most]
@@ -119,6 +121,10 @@ class Choice:
             return best[0]
         known = {name: len(_known_keys(getattr(models, name)) & keys) for name in best}
         return next((name for name in best if known[name] == max(known.values()) and (most or known[name])), None)
+
+
+def _deep_keys(value: dict[str, Any]) -> Set[str]:
+    return value.keys() | {f"{key}.{each}" for key, inner in value.items() if isinstance(inner, dict) for each in inner}
 
 
 @cache

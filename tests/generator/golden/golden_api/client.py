@@ -20,7 +20,6 @@ from .types import UNSET, Response, Unset
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from ._operations import Operation
     from ._requests import RequestParts
 
 T = TypeVar("T")
@@ -33,6 +32,15 @@ _OWN_ARGUMENTS = frozenset({"auth", "base_url", "follow_redirects", "headers", "
 
 class Tokens(Protocol):
     """What an extension hands in to look after tokens; closed with the client."""
+
+    def warm(self) -> None:
+        """Have a token now, so that wrong credentials show at start-up."""
+
+    async def awarm(self) -> None:
+        """`warm()` for asyncio."""
+
+    def invalidate(self) -> None:
+        """Forget the token; the next request fetches another."""
 
     def state(self) -> Any:
         """Counters and times, for people and tests."""
@@ -87,7 +95,7 @@ class Client:
             **(httpx_args or {}),
             "auth": auth,
             "timeout": DEFAULT_TIMEOUT if isinstance(timeout, Unset) else timeout,
-            "headers": {"Accept": "application/json", **(headers or {})},
+            "headers": headers,
             "follow_redirects": False,
         }
         self._tokens = tokens
@@ -202,9 +210,10 @@ class Client:
         """
         http = self.get_httpx_client()
         request = http.build_request(**self._request(parts, timeout))
+        request.read()  # a multipart body becomes bytes, so that it can be sent again after a renewal of the token
         with _log_filter.underway(request.url, parts.operation.path):
             response = http.send(request, auth=httpx.USE_CLIENT_DEFAULT if parts.authenticated else None)
-        return _answer(parts.operation, response, parse)
+        return _answer(parts, response, parse)
 
     async def acall(
         self,
@@ -216,17 +225,20 @@ class Client:
         """As `call`, on the running event loop."""
         http = self.get_async_httpx_client()
         request = http.build_request(**self._request(parts, timeout))
+        request.read()
         with _log_filter.underway(request.url, parts.operation.path):
             response = await http.send(request, auth=httpx.USE_CLIENT_DEFAULT if parts.authenticated else None)
-        return _answer(parts.operation, response, parse)
+        return _answer(parts, response, parse)
 
     def _request(self, parts: RequestParts, timeout: float | httpx.Timeout | None | Unset) -> dict[str, Any]:
+        wanted = (("Content-Type", parts.media_type), ("Accept", parts.accept))
         return {
             "method": parts.operation.method,
             "url": f"{self._base_url}{parts.path}",
             "params": parts.params or None,
             "content": parts.content,
-            "headers": {"Content-Type": parts.media_type} if parts.media_type else None,
+            "files": parts.files,
+            "headers": {name: value for name, value in wanted if value is not None},
             "timeout": httpx.USE_CLIENT_DEFAULT if isinstance(timeout, Unset) else timeout,
             "extensions": {"pokitdok.operation": parts.operation},
         }
@@ -251,17 +263,20 @@ def _checked(base_url: str) -> str:
     return base_url.rstrip("/")
 
 
-def _answer(operation: Operation, response: httpx.Response, parse: Callable[[Any], T] | None) -> Response[T]:
+def _answer(parts: RequestParts, response: httpx.Response, parse: Callable[[Any], T] | None) -> Response[T]:
     """The typed answer. What is JSON is told by the content: the platform has sent it as text/html."""
-    status, content = response.status_code, response.content
+    operation, status, content = parts.operation, response.status_code, response.content
     document, fault = _decoded(content)
     error = error_for(operation, status, response.headers, document)
     if error is not None:
         raise error
     parsed: Any = None
     if parse is not None:
+        result = document
+        if parts.text:
+            result, fault = _text(content, document)
         if fault is None:
-            parsed, fault = _parsed(parse, document)
+            parsed, fault = _parsed(parse, result)
         if fault is not None:
             raise InvalidResponseError(
                 operation=operation, status_code=status, place=fault, activity_id=activity_id(document)
@@ -281,6 +296,18 @@ def _decoded(content: bytes) -> tuple[Any, str | None]:
         return None, f"the body is not JSON (byte {error.pos} of {len(content)})"
     except RecursionError:
         return None, "the body is nested too deeply"
+
+
+def _text(content: bytes, document: Any) -> tuple[str, str | None]:
+    """The body as text, or why it is none."""
+    if not content.strip():
+        return "", "the body is empty"
+    if isinstance(document, dict | list):
+        return "", "the body is JSON, text was asked for"
+    try:
+        return content.decode(), None
+    except UnicodeDecodeError as error:
+        return "", f"the body is not UTF-8 (byte {error.start} of {len(content)})"
 
 
 def _parsed(parse: Callable[[Any], T], document: Any) -> tuple[T | None, str | None]:

@@ -5,23 +5,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .activity import Activity as Activity
+    from .activity_envelope import ActivityEnvelope as ActivityEnvelope
     from .box import Box as Box
+    from .callback import Callback as Callback
     from .circle import Circle as Circle
     from .color import Color as Color
+    from .convert_upload import ConvertUpload as ConvertUpload
     from .counts import Counts as Counts
     from .error_data import ErrorData as ErrorData
     from .error_envelope import ErrorEnvelope as ErrorEnvelope
     from .error_message import ErrorMessage as ErrorMessage
     from .errors import Errors as Errors
+    from .file_upload import FileUpload as FileUpload
     from .free_form import FreeForm as FreeForm
+    from .full_x12_envelope import FullX12Envelope as FullX12Envelope
+    from .gadget import Gadget as Gadget
+    from .gadget_envelope import GadgetEnvelope as GadgetEnvelope
+    from .gadget_request import GadgetRequest as GadgetRequest
     from .loose import Loose as Loose
     from .meta import Meta as Meta
+    from .moving import Moving as Moving
     from .named import Named as Named
+    from .note import Note as Note
     from .o_auth_error import OAuthError as OAuthError
     from .part import Part as Part
     from .parts_by_color import PartsByColor as PartsByColor
     from .rectangle import Rectangle as Rectangle
     from .rejection import Rejection as Rejection
+    from .renaming import Renaming as Renaming
+    from .report_envelope import ReportEnvelope as ReportEnvelope
     from .size import Size as Size
     from .token_request import TokenRequest as TokenRequest
     from .token_response import TokenResponse as TokenResponse
@@ -29,25 +42,41 @@ if TYPE_CHECKING:
     from .widget_envelope import WidgetEnvelope as WidgetEnvelope
     from .widget_list_envelope import WidgetListEnvelope as WidgetListEnvelope
     from .widget_request import WidgetRequest as WidgetRequest
+    from .x12_document import X12Document as X12Document
+    from .x12_envelope import X12Envelope as X12Envelope
+    from .x12_text import X12Text as X12Text
 
 __all__ = [
+    "Activity",
+    "ActivityEnvelope",
     "Box",
+    "Callback",
     "Circle",
     "Color",
+    "ConvertUpload",
     "Counts",
     "ErrorData",
     "ErrorEnvelope",
     "ErrorMessage",
     "Errors",
+    "FileUpload",
     "FreeForm",
+    "FullX12Envelope",
+    "Gadget",
+    "GadgetEnvelope",
+    "GadgetRequest",
     "Loose",
     "Meta",
+    "Moving",
     "Named",
+    "Note",
     "OAuthError",
     "Part",
     "PartsByColor",
     "Rectangle",
     "Rejection",
+    "Renaming",
+    "ReportEnvelope",
     "Size",
     "TokenRequest",
     "TokenResponse",
@@ -55,26 +84,42 @@ __all__ = [
     "WidgetEnvelope",
     "WidgetListEnvelope",
     "WidgetRequest",
+    "X12Document",
+    "X12Envelope",
+    "X12Text",
 ]
 
 _MODULES = {
+    "Activity": "activity",
+    "ActivityEnvelope": "activity_envelope",
     "Box": "box",
+    "Callback": "callback",
     "Circle": "circle",
     "Color": "color",
+    "ConvertUpload": "convert_upload",
     "Counts": "counts",
     "ErrorData": "error_data",
     "ErrorEnvelope": "error_envelope",
     "ErrorMessage": "error_message",
     "Errors": "errors",
+    "FileUpload": "file_upload",
     "FreeForm": "free_form",
+    "FullX12Envelope": "full_x12_envelope",
+    "Gadget": "gadget",
+    "GadgetEnvelope": "gadget_envelope",
+    "GadgetRequest": "gadget_request",
     "Loose": "loose",
     "Meta": "meta",
+    "Moving": "moving",
     "Named": "named",
+    "Note": "note",
     "OAuthError": "o_auth_error",
     "Part": "part",
     "PartsByColor": "parts_by_color",
     "Rectangle": "rectangle",
     "Rejection": "rejection",
+    "Renaming": "renaming",
+    "ReportEnvelope": "report_envelope",
     "Size": "size",
     "TokenRequest": "token_request",
     "TokenResponse": "token_response",
@@ -82,6 +127,9 @@ _MODULES = {
     "WidgetEnvelope": "widget_envelope",
     "WidgetListEnvelope": "widget_list_envelope",
     "WidgetRequest": "widget_request",
+    "X12Document": "x12_document",
+    "X12Envelope": "x12_envelope",
+    "X12Text": "x12_text",
 }
 
 

@@ -49,6 +49,8 @@ def sync_detailed(
 ) -> Response[TokenResponse]:
     """Issue a token.
 
+    The body is sent as application/x-www-form-urlencoded.
+
     Args:
         client: Where to send it.
         body: What is sent.
@@ -81,6 +83,8 @@ def sync(
     timeout: float | httpx.Timeout | None | Unset = UNSET,
 ) -> TokenResponse:
     """Issue a token.
+
+    The body is sent as application/x-www-form-urlencoded.
 
     Args:
         client: Where to send it.
@@ -115,6 +119,8 @@ async def asyncio_detailed(
 ) -> Response[TokenResponse]:
     """Issue a token.
 
+    The body is sent as application/x-www-form-urlencoded.
+
     Args:
         client: Where to send it.
         body: What is sent.
@@ -147,6 +153,8 @@ async def asyncio(
     timeout: float | httpx.Timeout | None | Unset = UNSET,
 ) -> TokenResponse:
     """Issue a token.
+
+    The body is sent as application/x-www-form-urlencoded.
 
     Args:
         client: Where to send it.
