@@ -70,6 +70,13 @@ def evidence(session: nox.Session) -> None:
     session.run("python", "scripts/evidence.py", *session.posargs)
 
 
+@nox.session(default=False)
+def reference(session: nox.Session) -> None:
+    """Make docs/reference from openapi.yaml."""
+    install(session)
+    session.run("python", "scripts/reference.py")
+
+
 @nox.session
 def lint_spec(session: nox.Session) -> None:
     """Check openapi.yaml by our rules, and by Redocly where Node is there."""

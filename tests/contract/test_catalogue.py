@@ -38,6 +38,10 @@ KEPT_AS = {
     "TokenRequestAuthorizationCode": ("TokenRequest", "one form body for all grants"),
     "TokenRequestRefreshToken": ("TokenRequest", "one form body for all grants"),
     "AsyncOptions": ("EligibilityRequest", "stands in each body that takes it"),
+    "DiagnosisMapping": ("IcdConversion", "one shape under two names"),
+    "EnrollmentSnapshotUpload": ("FileUpload", "one shape under two names"),
+    "EnrollmentPayer": ("EnrollmentOrganization", "one shape for payer and sponsor"),
+    "EnrollmentSponsor": ("EnrollmentOrganization", "one shape for payer and sponsor"),
     "ActivityX12": ("Activity", "members of the activity itself"),
     "PharmacyPlanDraft": ("PharmacyPlan", "flat members of spring 2016 beside the later ones"),
     "PharmacyDraftDrug": ("PharmacyDrugCost", "members of spring 2016 beside the later ones"),
@@ -187,4 +191,4 @@ def test_schemas_are_clearly_fewer_than_in_the_catalogue() -> None:
     """309 there; envelopes, code lists and shapes that the catalogue does not have are not counted."""
     names = {schema["name"] for schema in catalogue("schemas")}
     assert len(catalogue("schemas")) == 309
-    assert len(names & SCHEMAS.keys()) <= 285
+    assert len(names & SCHEMAS.keys()) <= 276

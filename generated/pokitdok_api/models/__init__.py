@@ -145,7 +145,6 @@ if TYPE_CHECKING:
     from .delete_status_envelope import DeleteStatusEnvelope as DeleteStatusEnvelope
     from .diagnosis_code import DiagnosisCode as DiagnosisCode
     from .diagnosis_code_system import DiagnosisCodeSystem as DiagnosisCodeSystem
-    from .diagnosis_mapping import DiagnosisMapping as DiagnosisMapping
     from .direct_payment import DirectPayment as DirectPayment
     from .disclaimer import Disclaimer as Disclaimer
     from .dme_certification import DmeCertification as DmeCertification
@@ -213,7 +212,7 @@ if TYPE_CHECKING:
     from .enrollment_coverage_level import EnrollmentCoverageLevel as EnrollmentCoverageLevel
     from .enrollment_medicare import EnrollmentMedicare as EnrollmentMedicare
     from .enrollment_member import EnrollmentMember as EnrollmentMember
-    from .enrollment_payer import EnrollmentPayer as EnrollmentPayer
+    from .enrollment_organization import EnrollmentOrganization as EnrollmentOrganization
     from .enrollment_payer_responsibility import EnrollmentPayerResponsibility as EnrollmentPayerResponsibility
     from .enrollment_provider import EnrollmentProvider as EnrollmentProvider
     from .enrollment_provider_type import EnrollmentProviderType as EnrollmentProviderType
@@ -229,8 +228,6 @@ if TYPE_CHECKING:
     from .enrollment_snapshot_record_list_envelope import (
         EnrollmentSnapshotRecordListEnvelope as EnrollmentSnapshotRecordListEnvelope,
     )
-    from .enrollment_snapshot_upload import EnrollmentSnapshotUpload as EnrollmentSnapshotUpload
-    from .enrollment_sponsor import EnrollmentSponsor as EnrollmentSponsor
     from .entity_type import EntityType as EntityType
     from .error_data import ErrorData as ErrorData
     from .error_envelope import ErrorEnvelope as ErrorEnvelope
@@ -653,7 +650,6 @@ __all__ = [
     "DeleteStatusEnvelope",
     "DiagnosisCode",
     "DiagnosisCodeSystem",
-    "DiagnosisMapping",
     "DirectPayment",
     "Disclaimer",
     "DmeCertification",
@@ -719,7 +715,7 @@ __all__ = [
     "EnrollmentCoverageLevel",
     "EnrollmentMedicare",
     "EnrollmentMember",
-    "EnrollmentPayer",
+    "EnrollmentOrganization",
     "EnrollmentPayerResponsibility",
     "EnrollmentProvider",
     "EnrollmentProviderType",
@@ -733,8 +729,6 @@ __all__ = [
     "EnrollmentSnapshotParameters",
     "EnrollmentSnapshotRecord",
     "EnrollmentSnapshotRecordListEnvelope",
-    "EnrollmentSnapshotUpload",
-    "EnrollmentSponsor",
     "EntityType",
     "ErrorData",
     "ErrorEnvelope",
@@ -1142,7 +1136,6 @@ _MODULES = {
     "DeleteStatusEnvelope": "delete_status_envelope",
     "DiagnosisCode": "diagnosis_code",
     "DiagnosisCodeSystem": "diagnosis_code_system",
-    "DiagnosisMapping": "diagnosis_mapping",
     "DirectPayment": "direct_payment",
     "Disclaimer": "disclaimer",
     "DmeCertification": "dme_certification",
@@ -1208,7 +1201,7 @@ _MODULES = {
     "EnrollmentCoverageLevel": "enrollment_coverage_level",
     "EnrollmentMedicare": "enrollment_medicare",
     "EnrollmentMember": "enrollment_member",
-    "EnrollmentPayer": "enrollment_payer",
+    "EnrollmentOrganization": "enrollment_organization",
     "EnrollmentPayerResponsibility": "enrollment_payer_responsibility",
     "EnrollmentProvider": "enrollment_provider",
     "EnrollmentProviderType": "enrollment_provider_type",
@@ -1222,8 +1215,6 @@ _MODULES = {
     "EnrollmentSnapshotParameters": "enrollment_snapshot_parameters",
     "EnrollmentSnapshotRecord": "enrollment_snapshot_record",
     "EnrollmentSnapshotRecordListEnvelope": "enrollment_snapshot_record_list_envelope",
-    "EnrollmentSnapshotUpload": "enrollment_snapshot_upload",
-    "EnrollmentSponsor": "enrollment_sponsor",
     "EntityType": "entity_type",
     "ErrorData": "error_data",
     "ErrorEnvelope": "error_envelope",

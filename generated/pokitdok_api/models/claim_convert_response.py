@@ -15,7 +15,7 @@ from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .claim_request import ClaimRequest
-    from .diagnosis_mapping import DiagnosisMapping
+    from .icd_conversion import IcdConversion
 
 
 @define(repr=False, eq=False)
@@ -36,7 +36,7 @@ class ClaimConvertResponse(Model):
     converted_edi: str | None | Unset = UNSET
     """837 with ICD-10 codes; ISA and GS kept, dates and control numbers are renewed in the example. PHI, masked in
     repr."""
-    diagnosis_mappings: list[DiagnosisMapping] | None | Unset = UNSET
+    diagnosis_mappings: list[IcdConversion] | None | Unset = UNSET
     """Mappings used; first matching ICD-10 wins. PHI, masked in repr."""
 
     @classmethod
@@ -55,7 +55,7 @@ class ClaimConvertResponse(Model):
             _v
             if (_v := _pop("diagnosis_mappings", UNSET)) is UNSET
             else [
-                DiagnosisMapping.from_dict(_i)
+                IcdConversion.from_dict(_i)
                 if isinstance(_i, dict)
                 else null_or_misfit(_i, "object", "ClaimConvertResponse.diagnosis_mappings[]")
                 for _i in _v
@@ -85,4 +85,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "ClaimRequest", "DiagnosisMapping")
+    bind(globals(), "ClaimRequest", "IcdConversion")

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from .enrollment_action import EnrollmentAction
     from .enrollment_broker import EnrollmentBroker
     from .enrollment_member import EnrollmentMember
-    from .enrollment_payer import EnrollmentPayer
+    from .enrollment_organization import EnrollmentOrganization
     from .enrollment_purpose import EnrollmentPurpose
-    from .enrollment_sponsor import EnrollmentSponsor
 
 
 @define(repr=False, eq=False)
@@ -41,9 +40,9 @@ class EnrollmentActivityParameters(Model):
     """"4.0.0", added by the platform."""
     major_version: str | None | Unset = UNSET
     """"4", added by the platform."""
-    payer: EnrollmentPayer | None | Unset = UNSET
+    payer: EnrollmentOrganization | None | Unset = UNSET
     """Echo."""
-    sponsor: EnrollmentSponsor | None | Unset = UNSET
+    sponsor: EnrollmentOrganization | None | Unset = UNSET
     """Echo."""
     broker: EnrollmentBroker | None | Unset = UNSET
     """Echo when sent; not seen."""
@@ -84,12 +83,12 @@ class EnrollmentActivityParameters(Model):
             _pop("major_version", UNSET),
             _v
             if (_v := _pop("payer", UNSET)) is UNSET
-            else EnrollmentPayer.from_dict(_v)
+            else EnrollmentOrganization.from_dict(_v)
             if isinstance(_v, dict)
             else null_or_misfit(_v, "object", "EnrollmentActivityParameters.payer"),
             _v
             if (_v := _pop("sponsor", UNSET)) is UNSET
-            else EnrollmentSponsor.from_dict(_v)
+            else EnrollmentOrganization.from_dict(_v)
             if isinstance(_v, dict)
             else null_or_misfit(_v, "object", "EnrollmentActivityParameters.sponsor"),
             _v
@@ -184,7 +183,6 @@ def _load() -> None:
         "EnrollmentAction",
         "EnrollmentBroker",
         "EnrollmentMember",
-        "EnrollmentPayer",
+        "EnrollmentOrganization",
         "EnrollmentPurpose",
-        "EnrollmentSponsor",
     )

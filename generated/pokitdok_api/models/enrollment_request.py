@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from .enrollment_action import EnrollmentAction
     from .enrollment_broker import EnrollmentBroker
     from .enrollment_member import EnrollmentMember
-    from .enrollment_payer import EnrollmentPayer
+    from .enrollment_organization import EnrollmentOrganization
     from .enrollment_purpose import EnrollmentPurpose
-    from .enrollment_sponsor import EnrollmentSponsor
 
 
 @define(repr=False, eq=False)
@@ -47,9 +46,9 @@ class EnrollmentRequest(Model):
     """Purpose."""
     action: EnrollmentAction
     """Action."""
-    payer: EnrollmentPayer
+    payer: EnrollmentOrganization
     """Carrier."""
-    sponsor: EnrollmentSponsor
+    sponsor: EnrollmentOrganization
     """Employer."""
     subscriber: EnrollmentMember
     """Employee. PHI, masked in repr."""
@@ -99,7 +98,7 @@ class EnrollmentRequest(Model):
                 Any,
                 _v
                 if (_v := _pop("payer", UNSET)) is UNSET
-                else EnrollmentPayer.from_dict(_v)
+                else EnrollmentOrganization.from_dict(_v)
                 if isinstance(_v, dict)
                 else null_or_misfit(_v, "object", "EnrollmentRequest.payer"),
             ),
@@ -107,7 +106,7 @@ class EnrollmentRequest(Model):
                 Any,
                 _v
                 if (_v := _pop("sponsor", UNSET)) is UNSET
-                else EnrollmentSponsor.from_dict(_v)
+                else EnrollmentOrganization.from_dict(_v)
                 if isinstance(_v, dict)
                 else null_or_misfit(_v, "object", "EnrollmentRequest.sponsor"),
             ),
@@ -220,7 +219,6 @@ def _load() -> None:
         "EnrollmentAction",
         "EnrollmentBroker",
         "EnrollmentMember",
-        "EnrollmentPayer",
+        "EnrollmentOrganization",
         "EnrollmentPurpose",
-        "EnrollmentSponsor",
     )

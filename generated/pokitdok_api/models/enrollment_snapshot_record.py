@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from .enrollment_action import EnrollmentAction
     from .enrollment_broker import EnrollmentBroker
     from .enrollment_member import EnrollmentMember
-    from .enrollment_payer import EnrollmentPayer
+    from .enrollment_organization import EnrollmentOrganization
     from .enrollment_purpose import EnrollmentPurpose
-    from .enrollment_sponsor import EnrollmentSponsor
 
 
 @define(repr=False, eq=False)
@@ -41,9 +40,9 @@ class EnrollmentSnapshotRecord(Model):
     """Uuid."""
     trading_partner_id: str | None | Unset = UNSET
     """Partner id."""
-    payer: EnrollmentPayer | None | Unset = UNSET
+    payer: EnrollmentOrganization | None | Unset = UNSET
     """Carrier."""
-    sponsor: EnrollmentSponsor | None | Unset = UNSET
+    sponsor: EnrollmentOrganization | None | Unset = UNSET
     """Employer."""
     subscriber: EnrollmentMember | None | Unset = UNSET
     """Employee. PHI, masked in repr."""
@@ -72,12 +71,12 @@ class EnrollmentSnapshotRecord(Model):
             _pop("trading_partner_id", UNSET),
             _v
             if (_v := _pop("payer", UNSET)) is UNSET
-            else EnrollmentPayer.from_dict(_v)
+            else EnrollmentOrganization.from_dict(_v)
             if isinstance(_v, dict)
             else null_or_misfit(_v, "object", "EnrollmentSnapshotRecord.payer"),
             _v
             if (_v := _pop("sponsor", UNSET)) is UNSET
-            else EnrollmentSponsor.from_dict(_v)
+            else EnrollmentOrganization.from_dict(_v)
             if isinstance(_v, dict)
             else null_or_misfit(_v, "object", "EnrollmentSnapshotRecord.sponsor"),
             _v
@@ -154,7 +153,6 @@ def _load() -> None:
         "EnrollmentAction",
         "EnrollmentBroker",
         "EnrollmentMember",
-        "EnrollmentPayer",
+        "EnrollmentOrganization",
         "EnrollmentPurpose",
-        "EnrollmentSponsor",
     )

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from attrs import define
 
@@ -20,16 +20,23 @@ if TYPE_CHECKING:
 
 @define(repr=False, eq=False)
 class IcdConversion(Model):
-    """ICD-9 to ICD-10 mapping."""
+    """ICD-9 to ICD-10 mapping; of a claim it tells a diagnosis."""
+
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "source_code",
+            "destination_scenarios",
+        }
+    )
 
     source_code: DiagnosisCode | None | Unset = UNSET
-    """The ICD-9 code asked for."""
+    """The ICD-9 code asked for. PHI, masked in repr."""
     approximate: bool | None | Unset = UNSET
     """Mapping is not exact."""
     combination: bool | None | Unset = UNSET
     """Several ICD-9 codes fold into fewer ICD-10 codes."""
     destination_scenarios: list[IcdScenario] | None | Unset = UNSET
-    """Possible mappings."""
+    """Possible mappings. PHI, masked in repr."""
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:

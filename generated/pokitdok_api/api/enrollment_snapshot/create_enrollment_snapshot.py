@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
-    from ...models.enrollment_snapshot_upload import EnrollmentSnapshotUpload
+    from ...models.file_upload import FileUpload
 
 
 def _parts(
     *,
-    body: EnrollmentSnapshotUpload,
+    body: FileUpload,
 ) -> RequestParts:
     return RequestParts(
         operation=CREATE_ENROLLMENT_SNAPSHOT,
@@ -44,7 +44,7 @@ def _parse(document: Any) -> ActivityEnvelope:
 def sync_detailed(
     *,
     client: Client,
-    body: EnrollmentSnapshotUpload,
+    body: FileUpload,
     timeout: float | httpx.Timeout | None | Unset = UNSET,
 ) -> Response[ActivityEnvelope]:
     """Upload an 834 file as the current membership of a group.
@@ -90,7 +90,7 @@ def sync_detailed(
 def sync(
     *,
     client: Client,
-    body: EnrollmentSnapshotUpload,
+    body: FileUpload,
     timeout: float | httpx.Timeout | None | Unset = UNSET,
 ) -> ActivityEnvelope:
     """Upload an 834 file as the current membership of a group.
@@ -136,7 +136,7 @@ def sync(
 async def asyncio_detailed(
     *,
     client: Client,
-    body: EnrollmentSnapshotUpload,
+    body: FileUpload,
     timeout: float | httpx.Timeout | None | Unset = UNSET,
 ) -> Response[ActivityEnvelope]:
     """Upload an 834 file as the current membership of a group.
@@ -182,7 +182,7 @@ async def asyncio_detailed(
 async def asyncio(
     *,
     client: Client,
-    body: EnrollmentSnapshotUpload,
+    body: FileUpload,
     timeout: float | httpx.Timeout | None | Unset = UNSET,
 ) -> ActivityEnvelope:
     """Upload an 834 file as the current membership of a group.

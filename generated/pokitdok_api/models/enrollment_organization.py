@@ -11,8 +11,8 @@ from ..types import UNSET, Unset
 
 
 @define(repr=False, eq=False)
-class EnrollmentPayer(Model):
-    """Carrier."""
+class EnrollmentOrganization(Model):
+    """Payer or sponsor of an enrollment (X12 834 N1)."""
 
     name: str | None | Unset = UNSET
     """Name."""
