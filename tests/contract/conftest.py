@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
@@ -67,11 +68,13 @@ def _everything_recorded_is_played(request: pytest.FixtureRequest, record_mode: 
 
 @pytest.fixture
 def client(record_mode: str) -> Iterator[Client]:
-    """A client on the recorded host; while recording, the sandbox answers behind it at a fixed time of day."""
+    """A client on the recorded host; while recording, the sandbox answers behind it."""
     transports: dict[str, Any] = {}
     if record_mode != "none":
         settings = pokitdok_sandbox.Settings(client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
-        app = pokitdok_sandbox.create_app(settings, clock=lambda: datetime(2026, 11, 2, 9, 30, tzinfo=UTC).timestamp())
+        noon = datetime(2026, 11, 2, 12, tzinfo=UTC).timestamp()
+        # Time and chance stand still, so that a new recording differs only where an answer does.
+        app = pokitdok_sandbox.create_app(settings, clock=lambda: noon, random=Random(0))
         transports = {"transport": InProcess(app), "async_transport": httpx.ASGITransport(app=app)}
     with connect(CLIENT_ID, CLIENT_SECRET, base_url=HOST, **transports) as client:
         yield client
