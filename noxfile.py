@@ -72,9 +72,9 @@ def evidence(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def reference(session: nox.Session) -> None:
-    """Make docs/reference from openapi.yaml."""
+    """Write docs/reference anew after a change of openapi.yaml; `-- --check` only compares."""
     install(session)
-    session.run("python", "scripts/reference.py")
+    session.run("python", "scripts/reference.py", *session.posargs)
 
 
 @nox.session
