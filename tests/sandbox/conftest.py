@@ -39,7 +39,7 @@ def clock() -> Clock:
 @pytest.fixture
 def make_app(clock: Clock) -> Callable[..., Starlette]:
     def make(**choices: Any) -> Starlette:
-        return create_app(Settings(**choices), clock=clock, random=Random(7))  # noqa: S311 - the same ids in each run
+        return create_app(Settings(**choices), clock=clock, random=Random(7))
 
     return make
 
