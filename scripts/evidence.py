@@ -73,7 +73,8 @@ def main() -> int:
         return 1
     contract = Contract()
     written = write(recorded, contract, arguments.output)
-    PAGE.write_text(page(contract, arguments.output), encoding="utf-8")
+    if arguments.output.resolve() == EVIDENCE:
+        PAGE.write_text(page(contract, EVIDENCE), encoding="utf-8")
     print(f"{len(recorded)} recordings, {written} skeletons in {arguments.output}")
     return 0
 
@@ -86,10 +87,10 @@ def from_recordings(folder: Path) -> Iterator[Recorded]:
 
 
 def from_clone(clone: Path) -> Iterator[Recorded]:
-    """Every interaction of every revision of every cassette in a clone."""
+    """Every interaction of every revision of every cassette in a clone, with the commit that brought it."""
     name = git(clone, "config", "--get", "remote.origin.url").strip().removesuffix(".git").split("github.com")[-1]
     seen: set[str] = set()
-    history = git(clone, "log", "--all", "--format=%H %as", "--", *CASSETTES).splitlines()
+    history = git(clone, "log", "--all", "--reverse", "--format=%H %as", "--", *CASSETTES).splitlines()
     for commit, day in (line.split() for line in history):
         for line in git(clone, "ls-tree", "-r", commit, "--", *CASSETTES).splitlines():
             about, path = line.split("\t")
