@@ -15,12 +15,14 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+from peers import pydantic_model, pydantic_writer, stock_model
 
 from pokitdok_api import Client
 from pokitdok_api.api.eligibility import check_eligibility
 from pokitdok_api.api.trading_partners import get_trading_partner
 from pokitdok_api.models import EligibilityEnvelope, EligibilityMember, EligibilityRequest, EligibilityRequestProvider
 from pokitdok_ext import connect
+from pokitdok_ext.testing import Contract
 from pokitdok_sandbox import Sandbox
 
 ROUNDS = 15
@@ -32,18 +34,31 @@ def main() -> None:
     """Print the rows."""
     answer = largest_answer()
     text = json.dumps(answer).encode()
-    envelope = EligibilityEnvelope.from_dict(answer)
-    print(f"{'what':<58}{'x':>6}   quartiles")
+    print(f"{'what':<62}{'x':>6}   quartiles")
     row("import of extension, connect, one endpoint / import httpx", fresh(USE), fresh("import httpx"))
     row("to the first parsed answer / import httpx", fresh(FIRST_ANSWER), fresh("import httpx"))
     baseline = timed(lambda: json.loads(text), 200)
-    row(
-        "reading an eligibility answer / json.loads",
-        timed(lambda: EligibilityEnvelope.from_dict(answer), 200),
-        baseline,
-    )
-    row("to_dict of it / json.loads", timed(envelope.to_dict, 200), baseline)
+    for name, read, write in readers(answer):
+        row(f"reading an eligibility answer{name} / json.loads", timed(read, 200), baseline)
+        row(f"to_dict of it{name} / json.loads", timed(write, 200), baseline)
     row("request with a cached token / static header", *signed_requests())
+
+
+def readers(answer: dict[str, Any]) -> list[tuple[str, Callable[[], Any], Callable[[], Any]]]:
+    """Our models and others of the same contract: name, reading, writing. All write back what they read."""
+    ours = EligibilityEnvelope.from_dict(answer)
+    stock = stock_model("EligibilityEnvelope")
+    stocked = stock.from_dict(answer)
+    model = pydantic_model("EligibilityEnvelope", Contract().document["components"]["schemas"])
+    write = pydantic_writer(model.model_validate(answer))
+    for name, written in (("ours", ours.to_dict()), ("stock", stocked.to_dict()), ("pydantic", write())):
+        if written != answer:
+            raise SystemExit(f"{name}: what was read is not written back, the rows would not compare")
+    return [
+        ("", lambda: EligibilityEnvelope.from_dict(answer), ours.to_dict),
+        (", stock generator", lambda: stock.from_dict(answer), stocked.to_dict),
+        (", pydantic", lambda: model.model_validate(answer), write),
+    ]
 
 
 def row(name: str, subject: Timed, baseline: Timed) -> None:
@@ -51,7 +66,7 @@ def row(name: str, subject: Timed, baseline: Timed) -> None:
     subject(), baseline()
     ratios = sorted(subject() / baseline() for _ in range(ROUNDS))
     low, middle, high = statistics.quantiles(ratios, n=4)
-    print(f"{name:<58}{middle:>6.2f}   {low:.2f} to {high:.2f}", flush=True)
+    print(f"{name:<62}{middle:>6.2f}   {low:.2f} to {high:.2f}", flush=True)
 
 
 def timed(function: Callable[[], Any], repeat: int) -> Timed:

@@ -51,6 +51,7 @@ class ModuleCode:
         named: Classes in annotations.
         bound: Classes needed when the code runs.
         choices: Constants of the module that choose among classes: name to (members, fallback).
+        code_lists: Code lists that values are looked up in.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class ModuleCode:
         self.named: set[str] = set()
         self.bound: set[str] = set()
         self.choices: dict[str, tuple[dict[str, tuple[str, ...]], str | None]] = {}
+        self.code_lists: set[str] = set()
         self._sent = sent
         self._required = required
         self._within = within
@@ -109,8 +111,9 @@ class ModuleCode:
         if type(prop) in _DATES:
             return f"{_DATES[type(prop)][1]}({value})"
         if isinstance(prop, EnumProperty):
-            self.bound.add(prop.class_info.name)
-            return f"{prop.class_info.name}.read({value})"
+            self.code_lists.add(prop.class_info.name)
+            kind = "isinstance({0}, str)" if prop.value_type is str else "type({0}) is int"
+            return f"_{prop.class_info.name}[{value}] if {kind.format(value)} else {value}"
         if isinstance(prop, ModelProperty):
             read = self._read_object([prop], value, where)
             return f'{read} if isinstance({value}, dict) else null_or_misfit({value}, "object", "{where}")'
@@ -198,7 +201,7 @@ class ModuleCode:
             item = f"_i{depth or ''}"
             write = self.write(prop.inner_property, item, depth + 1)
             items = f"list({value})" if write == item else f"[{write} for {item} in {value}]"
-            return f"{items} if isinstance({value}, list | tuple) else {value}"
+            return f"{items} if isinstance({value}, (list, tuple)) else {value}"
         if isinstance(prop, UnionProperty):
             return f"to_json({value})"
         raise _unsupported(prop)

@@ -103,8 +103,8 @@ def _component(contract: Contract, name: str, body: list[ast.stmt] | None) -> It
         yield from _difference(f"code of {name}", set(contract.schemas[name]["enum"]), set(codes))
     else:
         expected = set(contract.properties(name))
-        yield from _difference(f"property of {name} (read)", expected, set(_keys(body, "from_dict", ast.Call)))
-        yield from _difference(f"property of {name} (written)", expected, set(_keys(body, "to_dict", ast.Subscript)))
+        yield from _difference(f"property of {name} (read)", expected, set(_keys(body, "from_dict", "source")))
+        yield from _difference(f"property of {name} (written)", expected, set(_keys(body, "to_dict", "_out")))
         names = [
             node.target.id for node in body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
         ]
@@ -113,16 +113,15 @@ def _component(contract: Contract, name: str, body: list[ast.stmt] | None) -> It
             yield f"component {name}: {len(expected)} properties became {len(fields)} fields"
 
 
-def _keys(body: list[ast.stmt], method: str, kind: type[ast.Call | ast.Subscript]) -> Iterator[str]:
-    """The wire names that *method* pops from its input, or stores into its output."""
+def _keys(body: list[ast.stmt], method: str, mapping: str) -> Iterator[str]:
+    """The wire names under which *method* takes from its input or stores into its output, the variable *mapping*."""
     for function in body:
         if not isinstance(function, ast.FunctionDef) or function.name != method:
             continue
         for node in ast.walk(function):
-            if isinstance(node, kind):
-                target, key = (node.func, node.args[:1]) if isinstance(node, ast.Call) else (node.value, [node.slice])
-                if isinstance(target, ast.Name) and target.id in {"_pop", "_out"} and isinstance(key[0], ast.Constant):
-                    yield str(key[0].value)
+            match node:
+                case ast.Subscript(value=ast.Name(id=variable), slice=ast.Constant(value=key)) if variable == mapping:
+                    yield str(key)
 
 
 def _modules(folder: Path) -> dict[str, ast.Module]:

@@ -64,6 +64,7 @@ class EndpointView:
     named: list[str]
     bound: list[str]
     choices: dict[str, tuple[dict[str, tuple[str, ...]], str | None]] = field(default_factory=dict)
+    code_lists: list[str] = field(default_factory=list)
 
 
 class Endpoints:
@@ -124,6 +125,7 @@ class Endpoints:
             named=sorted((arguments.named | result.named) - result.bound),
             bound=sorted(result.bound),
             choices=result.choices,
+            code_lists=sorted(result.code_lists),
         )
 
     def _body(self, endpoint: Endpoint, form: Form, code: ModuleCode) -> ParameterView | None:

@@ -49,6 +49,7 @@ class ModelView:
     named: list[str]
     bound: list[str]
     choices: dict[str, tuple[dict[str, tuple[str, ...]], str | None]]
+    code_lists: list[str]
 
 
 class Models:
@@ -112,6 +113,7 @@ class Models:
             named=sorted(code.named - {cls}),
             bound=sorted(code.bound - {cls}),
             choices=code.choices,
+            code_lists=sorted(code.code_lists),
         )
 
     def _field(

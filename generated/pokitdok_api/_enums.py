@@ -19,14 +19,6 @@ class OpenStrEnum(StrEnum):
         member._value_ = value
         return member
 
-    @classmethod
-    def read(cls, value: Any) -> Any:
-        """The member for a code; anything but text as it is."""
-        try:
-            return cls._value2member_map_[value]  # several times faster than a call of the class
-        except (KeyError, TypeError):
-            return cls(value) if isinstance(value, str) else value
-
     @property
     def is_known(self) -> bool:
         """Whether the contract has this code."""
@@ -50,11 +42,6 @@ class OpenIntEnum(IntEnum):
         member._name_ = "UNKNOWN_CODE"
         member._value_ = value
         return member
-
-    @classmethod
-    def read(cls, value: Any) -> Any:
-        """The member for a number; anything but a whole number as it is."""
-        return cls(value) if type(value) is int else value
 
     @property
     def is_known(self) -> bool:

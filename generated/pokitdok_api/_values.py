@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Set
-from enum import Enum
 from functools import cache
 from typing import Any, TypeVar
 
@@ -76,6 +75,32 @@ def read_datetime(value: Any) -> Any:
     return value
 
 
+class CodeList(dict[Any, Any]):
+    """The members of a code list by their codes; several times faster than a call of its class, which is loaded on first use."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def __missing__(self, code: Any) -> Any:
+        members = getattr(models, self._name)
+        if not self:
+            self.update((member.value, member) for member in members)
+        return members(code)
+
+
+@cache
+def code_list(name: str) -> CodeList:
+    """The code list that is the class *name*; one for all modules."""
+    return CodeList(name)
+
+
+def unknown(cls: Any, source: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of *source* that the contract does not know."""
+    known = _known_keys(cls)
+    return {key: value for key, value in source.items() if key not in known}
+
+
 class Lone(list[V]):
     """A list of one whose item came without a list, and is written back so as long as it has one item."""
 
@@ -137,7 +162,7 @@ def _known_keys(cls: type[Model]) -> frozenset[str]:
 
 def write_code(value: Any) -> Any:
     """The plain value of a code."""
-    return value._value_ if isinstance(value, Enum) else value
+    return getattr(value, "_value_", value)  # of all values only members of enums have it; isinstance would be slower
 
 
 def write_date(value: Any) -> Any:

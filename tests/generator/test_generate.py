@@ -267,7 +267,7 @@ LOSSES: dict[str, tuple[Callable[[Path], object], str]] = {
     "component": (remove("models/part.py"), "component part did not come out"),
     "function": (replace("api/parts/change_part.py", "def asyncio(", "def other("), "no function asyncio"),
     "property on reading": (
-        replace("models/part.py", '_pop("serial"', '_pop("cereal"'),
+        replace("models/part.py", 'source["serial"]', 'source["cereal"]'),
         "property of Part (read) serial",
     ),
     "property on writing": (

@@ -7,12 +7,15 @@ import importlib
 import json
 import pickle
 import pkgutil
+import subprocess
+import sys
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import golden_api
 import pytest
-from golden_api._values import Lone, Misfit, write_date
+from golden_api._values import Lone, Misfit, code_list, write_date
 from golden_api.api.parts import delete_part
 from golden_api.models import (
     Box,
@@ -301,6 +304,35 @@ def test_map_reads_like_a_dict() -> None:
 
 
 # ---------------------------------------------------------------- open enums
+
+
+def test_code_list_is_loaded_when_its_first_code_is_read() -> None:
+    code = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from golden_api.models import Widget
+Widget.from_dict({"id": "i", "color": None, "size": "large"})
+print("golden_api.models.color" in sys.modules)
+Widget.from_dict({"color": "mauve"})
+print("golden_api.models.color" in sys.modules)
+"""
+    folder = str(Path(golden_api.__path__[0]).parent)
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
+
+
+def test_each_code_read_is_the_member_of_its_class() -> None:
+    for color in Color:
+        assert Widget.from_dict({"color": color.value}).color is color
+    for size in Size:
+        assert Widget.from_dict({"size": size.value}).size is size
+
+
+def test_unknown_codes_do_not_pile_up() -> None:
+    Widget.from_dict({"color": "red"})
+    known = len(code_list("Color"))
+    Widget.from_dict({"color": "mauve"})
+    assert len(code_list("Color")) == known == len(Color)
 
 
 def test_unknown_code_keeps_its_value() -> None:

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -40,26 +41,29 @@ class Accumulator(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("limit", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Accumulator.limit"),
-            _v
-            if (_v := _pop("applied", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Accumulator.applied"),
-            _v
-            if (_v := _pop("remaining", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Accumulator.remaining"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "limit" in source:
+            _known += 1
+            _v = source["limit"]
+            _of.limit = (
+                Money.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Accumulator.limit")
+            )
+        if "applied" in source:
+            _known += 1
+            _v = source["applied"]
+            _of.applied = (
+                Money.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Accumulator.applied")
+            )
+        if "remaining" in source:
+            _known += 1
+            _v = source["remaining"]
+            _of.remaining = (
+                Money.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Accumulator.remaining")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(Accumulator, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -71,7 +75,8 @@ class Accumulator(Model):
             _out["applied"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.remaining) is not UNSET:
             _out["remaining"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

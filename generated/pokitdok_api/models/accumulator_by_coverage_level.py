@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -37,21 +38,27 @@ class AccumulatorByCoverageLevel(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("family", UNSET)) is UNSET
-            else AccumulatorByNetwork.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "AccumulatorByCoverageLevel.family"),
-            _v
-            if (_v := _pop("individual", UNSET)) is UNSET
-            else AccumulatorByNetwork.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "AccumulatorByCoverageLevel.individual"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "family" in source:
+            _known += 1
+            _v = source["family"]
+            _of.family = (
+                AccumulatorByNetwork.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "AccumulatorByCoverageLevel.family")
+            )
+        if "individual" in source:
+            _known += 1
+            _v = source["individual"]
+            _of.individual = (
+                AccumulatorByNetwork.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "AccumulatorByCoverageLevel.individual")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(AccumulatorByCoverageLevel, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,7 +68,8 @@ class AccumulatorByCoverageLevel(Model):
             _out["family"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.individual) is not UNSET:
             _out["individual"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -37,21 +38,27 @@ class AccumulatorByNetwork(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("in_network", UNSET)) is UNSET
-            else Accumulator.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "AccumulatorByNetwork.in_network"),
-            _v
-            if (_v := _pop("out_of_network", UNSET)) is UNSET
-            else Accumulator.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "AccumulatorByNetwork.out_of_network"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "in_network" in source:
+            _known += 1
+            _v = source["in_network"]
+            _of.in_network = (
+                Accumulator.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "AccumulatorByNetwork.in_network")
+            )
+        if "out_of_network" in source:
+            _known += 1
+            _v = source["out_of_network"]
+            _of.out_of_network = (
+                Accumulator.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "AccumulatorByNetwork.out_of_network")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(AccumulatorByNetwork, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,7 +68,8 @@ class AccumulatorByNetwork(Model):
             _out["in_network"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.out_of_network) is not UNSET:
             _out["out_of_network"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -12,6 +12,7 @@ from .._values import (
     bind,
     null_or_misfit,
     read_date,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -49,25 +50,38 @@ class AcknowledgementClaim(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("statuses", UNSET)) is UNSET
-            else [
-                StatusInformation.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "AcknowledgementClaim.statuses[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "AcknowledgementClaim.statuses"),
-            _pop("claim_id_number", UNSET),
-            _v if (_v := _pop("service_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("service_end_date", UNSET)) is UNSET else read_date(_v),
-            _pop("tracking_id", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "statuses" in source:
+            _known += 1
+            _v = source["statuses"]
+            _of.statuses = (
+                [
+                    StatusInformation.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "AcknowledgementClaim.statuses[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "AcknowledgementClaim.statuses")
+            )
+        if "claim_id_number" in source:
+            _known += 1
+            _of.claim_id_number = source["claim_id_number"]
+        if "service_date" in source:
+            _known += 1
+            _v = source["service_date"]
+            _of.service_date = read_date(_v)
+        if "service_end_date" in source:
+            _known += 1
+            _v = source["service_end_date"]
+            _of.service_end_date = read_date(_v)
+        if "tracking_id" in source:
+            _known += 1
+            _of.tracking_id = source["tracking_id"]
+        if _known != len(source):
+            _of.additional_properties = unknown(AcknowledgementClaim, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -75,7 +89,7 @@ class AcknowledgementClaim(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.statuses) is not UNSET:
             _out["statuses"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.claim_id_number) is not UNSET:
             _out["claim_id_number"] = _v
@@ -85,7 +99,8 @@ class AcknowledgementClaim(Model):
             _out["service_end_date"] = write_date(_v)
         if (_v := _of.tracking_id) is not UNSET:
             _out["tracking_id"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -43,19 +44,28 @@ class AcknowledgementPatient(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _pop("first_name", UNSET),
-            _pop("last_name", UNSET),
-            _v
-            if (_v := _pop("claim_level_info", UNSET)) is UNSET
-            else AcknowledgementClaim.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "AcknowledgementPatient.claim_level_info"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "claim_level_info" in source:
+            _known += 1
+            _v = source["claim_level_info"]
+            _of.claim_level_info = (
+                AcknowledgementClaim.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "AcknowledgementPatient.claim_level_info")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(AcknowledgementPatient, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -69,7 +79,8 @@ class AcknowledgementPatient(Model):
             _out["last_name"] = _v
         if (_v := _of.claim_level_info) is not UNSET:
             _out["claim_level_info"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -48,23 +49,40 @@ class AcknowledgementProvider(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("first_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("organization_name", UNSET),
-            _pop("npi", UNSET),
-            _pop("tax_id", UNSET),
-            _pop("trace_number", UNSET),
-            _pop("accepted_quantity", UNSET),
-            _v
-            if (_v := _pop("amount_in_process", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "AcknowledgementProvider.amount_in_process"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "organization_name" in source:
+            _known += 1
+            _of.organization_name = source["organization_name"]
+        if "npi" in source:
+            _known += 1
+            _of.npi = source["npi"]
+        if "tax_id" in source:
+            _known += 1
+            _of.tax_id = source["tax_id"]
+        if "trace_number" in source:
+            _known += 1
+            _of.trace_number = source["trace_number"]
+        if "accepted_quantity" in source:
+            _known += 1
+            _of.accepted_quantity = source["accepted_quantity"]
+        if "amount_in_process" in source:
+            _known += 1
+            _v = source["amount_in_process"]
+            _of.amount_in_process = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "AcknowledgementProvider.amount_in_process")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(AcknowledgementProvider, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -86,7 +104,8 @@ class AcknowledgementProvider(Model):
             _out["accepted_quantity"] = _v
         if (_v := _of.amount_in_process) is not UNSET:
             _out["amount_in_process"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

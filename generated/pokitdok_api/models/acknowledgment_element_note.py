@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -25,15 +28,23 @@ class AcknowledgmentElementNote(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("data_element_syntax_error", UNSET),
-            _pop("data_element_syntax_error_code", UNSET),
-            _pop("element_reference_number", UNSET),
-            _pop("position_in_segment", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "data_element_syntax_error" in source:
+            _known += 1
+            _of.data_element_syntax_error = source["data_element_syntax_error"]
+        if "data_element_syntax_error_code" in source:
+            _known += 1
+            _of.data_element_syntax_error_code = source["data_element_syntax_error_code"]
+        if "element_reference_number" in source:
+            _known += 1
+            _of.element_reference_number = source["element_reference_number"]
+        if "position_in_segment" in source:
+            _known += 1
+            _of.position_in_segment = source["position_in_segment"]
+        if _known != len(source):
+            _of.additional_properties = unknown(AcknowledgmentElementNote, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -47,5 +58,6 @@ class AcknowledgmentElementNote(Model):
             _out["element_reference_number"] = _v
         if (_v := _of.position_in_segment) is not UNSET:
             _out["position_in_segment"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -17,6 +19,8 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .acknowledgment_segment_error import AcknowledgmentSegmentError
     from .transaction_set import TransactionSet
+
+_TransactionSet = code_list("TransactionSet")
 
 
 @define(repr=False, eq=False)
@@ -63,45 +67,83 @@ class AcknowledgmentError(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("application_receiver_code", UNSET),
-            _pop("application_sender_code", UNSET),
-            _pop("functional_group_acknowledge", UNSET),
-            _pop("functional_group_acknowledge_code", UNSET),
-            _pop("functional_identifier_code", UNSET),
-            _pop("group_control_number", UNSET),
-            _pop("number_of_accepted_transaction_sets", UNSET),
-            _pop("number_of_received_transaction_sets", UNSET),
-            _pop("number_of_transaction_sets_included", UNSET),
-            _v
-            if (_v := _pop("segment_errors", UNSET)) is UNSET
-            else [
-                AcknowledgmentSegmentError.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "AcknowledgmentError.segment_errors[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "AcknowledgmentError.segment_errors"),
-            _pop("trading_partner_id", UNSET),
-            _pop("transaction_set_acknowledgment", UNSET),
-            _pop("transaction_set_acknowledgment_code", UNSET),
-            _pop("transaction_set_control_number", UNSET),
-            _v if (_v := _pop("transaction_set_identifier_code", UNSET)) is UNSET else TransactionSet.read(_v),
-            _v
-            if (_v := _pop("transaction_set_syntax_error_codes", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "AcknowledgmentError.transaction_set_syntax_error_codes"),
-            _v
-            if (_v := _pop("transaction_set_syntax_errors", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "AcknowledgmentError.transaction_set_syntax_errors"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "application_receiver_code" in source:
+            _known += 1
+            _of.application_receiver_code = source["application_receiver_code"]
+        if "application_sender_code" in source:
+            _known += 1
+            _of.application_sender_code = source["application_sender_code"]
+        if "functional_group_acknowledge" in source:
+            _known += 1
+            _of.functional_group_acknowledge = source["functional_group_acknowledge"]
+        if "functional_group_acknowledge_code" in source:
+            _known += 1
+            _of.functional_group_acknowledge_code = source["functional_group_acknowledge_code"]
+        if "functional_identifier_code" in source:
+            _known += 1
+            _of.functional_identifier_code = source["functional_identifier_code"]
+        if "group_control_number" in source:
+            _known += 1
+            _of.group_control_number = source["group_control_number"]
+        if "number_of_accepted_transaction_sets" in source:
+            _known += 1
+            _of.number_of_accepted_transaction_sets = source["number_of_accepted_transaction_sets"]
+        if "number_of_received_transaction_sets" in source:
+            _known += 1
+            _of.number_of_received_transaction_sets = source["number_of_received_transaction_sets"]
+        if "number_of_transaction_sets_included" in source:
+            _known += 1
+            _of.number_of_transaction_sets_included = source["number_of_transaction_sets_included"]
+        if "segment_errors" in source:
+            _known += 1
+            _v = source["segment_errors"]
+            _of.segment_errors = (
+                [
+                    AcknowledgmentSegmentError.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "AcknowledgmentError.segment_errors[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "AcknowledgmentError.segment_errors")
+            )
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "transaction_set_acknowledgment" in source:
+            _known += 1
+            _of.transaction_set_acknowledgment = source["transaction_set_acknowledgment"]
+        if "transaction_set_acknowledgment_code" in source:
+            _known += 1
+            _of.transaction_set_acknowledgment_code = source["transaction_set_acknowledgment_code"]
+        if "transaction_set_control_number" in source:
+            _known += 1
+            _of.transaction_set_control_number = source["transaction_set_control_number"]
+        if "transaction_set_identifier_code" in source:
+            _known += 1
+            _v = source["transaction_set_identifier_code"]
+            _of.transaction_set_identifier_code = _TransactionSet[_v] if isinstance(_v, str) else _v
+        if "transaction_set_syntax_error_codes" in source:
+            _known += 1
+            _v = source["transaction_set_syntax_error_codes"]
+            _of.transaction_set_syntax_error_codes = (
+                _v
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "AcknowledgmentError.transaction_set_syntax_error_codes")
+            )
+        if "transaction_set_syntax_errors" in source:
+            _known += 1
+            _v = source["transaction_set_syntax_errors"]
+            _of.transaction_set_syntax_errors = (
+                _v
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "AcknowledgmentError.transaction_set_syntax_errors")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(AcknowledgmentError, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -127,7 +169,7 @@ class AcknowledgmentError(Model):
             _out["number_of_transaction_sets_included"] = _v
         if (_v := _of.segment_errors) is not UNSET:
             _out["segment_errors"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.trading_partner_id) is not UNSET:
             _out["trading_partner_id"] = _v
@@ -140,10 +182,11 @@ class AcknowledgmentError(Model):
         if (_v := _of.transaction_set_identifier_code) is not UNSET:
             _out["transaction_set_identifier_code"] = write_code(_v)
         if (_v := _of.transaction_set_syntax_error_codes) is not UNSET:
-            _out["transaction_set_syntax_error_codes"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["transaction_set_syntax_error_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.transaction_set_syntax_errors) is not UNSET:
-            _out["transaction_set_syntax_errors"] = list(_v) if isinstance(_v, list | tuple) else _v
-        _out.update(self.additional_properties)
+            _out["transaction_set_syntax_errors"] = list(_v) if isinstance(_v, (list, tuple)) else _v
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -151,4 +194,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "AcknowledgmentSegmentError", "TransactionSet")
+    bind(globals(), "AcknowledgmentSegmentError")

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -38,26 +39,39 @@ class AcknowledgmentSegmentError(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("loop_id_code", UNSET),
-            _v
-            if (_v := _pop("notes", UNSET)) is UNSET
-            else [
-                AcknowledgmentElementNote.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "AcknowledgmentSegmentError.notes[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "AcknowledgmentSegmentError.notes"),
-            _pop("position_in_transaction_set", UNSET),
-            _pop("segment_id_code", UNSET),
-            _pop("syntax_error", UNSET),
-            _pop("syntax_error_code", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "loop_id_code" in source:
+            _known += 1
+            _of.loop_id_code = source["loop_id_code"]
+        if "notes" in source:
+            _known += 1
+            _v = source["notes"]
+            _of.notes = (
+                [
+                    AcknowledgmentElementNote.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "AcknowledgmentSegmentError.notes[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "AcknowledgmentSegmentError.notes")
+            )
+        if "position_in_transaction_set" in source:
+            _known += 1
+            _of.position_in_transaction_set = source["position_in_transaction_set"]
+        if "segment_id_code" in source:
+            _known += 1
+            _of.segment_id_code = source["segment_id_code"]
+        if "syntax_error" in source:
+            _known += 1
+            _of.syntax_error = source["syntax_error"]
+        if "syntax_error_code" in source:
+            _known += 1
+            _of.syntax_error_code = source["syntax_error_code"]
+        if _known != len(source):
+            _of.additional_properties = unknown(AcknowledgmentSegmentError, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,7 +81,7 @@ class AcknowledgmentSegmentError(Model):
             _out["loop_id_code"] = _v
         if (_v := _of.notes) is not UNSET:
             _out["notes"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.position_in_transaction_set) is not UNSET:
             _out["position_in_transaction_set"] = _v
@@ -77,7 +91,8 @@ class AcknowledgmentSegmentError(Model):
             _out["syntax_error"] = _v
         if (_v := _of.syntax_error_code) is not UNSET:
             _out["syntax_error_code"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -11,9 +11,11 @@ from .._model import Model
 from .._values import (
     Choice,
     bind,
+    code_list,
     null_or_misfit,
     read_datetime,
     to_json,
+    unknown,
     write_code,
     write_date,
 )
@@ -97,6 +99,9 @@ _RESULT = Choice(
         ),
     },
 )
+_ActivityName = code_list("ActivityName")
+_ActivityTransition = code_list("ActivityTransition")
+_ClaimTrackingDescription = code_list("ClaimTrackingDescription")
 
 
 @define(repr=False, eq=False)
@@ -219,85 +224,153 @@ class Activity(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _pop("_uuid", UNSET),
-            _pop("_type", UNSET),
-            _v if (_v := _pop("name", UNSET)) is UNSET else ActivityName.read(_v),
-            _v
-            if (_v := _pop("state", UNSET)) is UNSET
-            else ActivityState.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Activity.state"),
-            _v
-            if (_v := _pop("history", UNSET)) is UNSET
-            else [
-                ActivityHistoryEntry.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "Activity.history[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Activity.history"),
-            _v
-            if (_v := _pop("transition_path", UNSET)) is UNSET
-            else [ActivityTransition.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Activity.transition_path"),
-            _v
-            if (_v := _pop("remaining_transitions", UNSET)) is UNSET
-            else [ActivityTransition.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Activity.remaining_transitions"),
-            _v
-            if (_v := _pop("parameters", UNSET)) is UNSET
-            else _PARAMETERS.read(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Activity.parameters"),
-            _v
-            if (_v := _pop("result", UNSET)) is UNSET
-            else _RESULT.read(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Activity.result"),
-            _v
-            if (_v := _pop("result_history", UNSET)) is UNSET
-            else [
-                ActivityResultEntry.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "Activity.result_history[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Activity.result_history"),
-            _pop("trading_partner_id", UNSET),
-            _pop("units_of_work", UNSET),
-            _pop("parent_id", UNSET),
-            _pop("callback_url", UNSET),
-            _pop("callback_error", UNSET),
-            _v if (_v := _pop("created_date", UNSET)) is UNSET else read_datetime(_v),
-            _v if (_v := _pop("last_updated_date", UNSET)) is UNSET else read_datetime(_v),
-            _v if (_v := _pop("tracking_description", UNSET)) is UNSET else ClaimTrackingDescription.read(_v),
-            _pop("payment_id", UNSET),
-            _pop("x12_request", UNSET),
-            _pop("x12_response", UNSET),
-            _pop("outbound_batch_file_url", UNSET),
-            _pop("correlation_id", UNSET),
-            _pop("client_id", UNSET),
-            _pop("insert_dt", UNSET),
-            _pop("update_dt", UNSET),
-            _pop("deleted", UNSET),
-            _pop("_id", UNSET),
-            _pop("version", UNSET),
-            _pop("major_version", UNSET),
-            _v
-            if (_v := _pop("application_data", UNSET)) is UNSET
-            else ApplicationData.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Activity.application_data"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "_uuid" in source:
+            _known += 1
+            _of.field_uuid = source["_uuid"]
+        if "_type" in source:
+            _known += 1
+            _of.field_type_ = source["_type"]
+        if "name" in source:
+            _known += 1
+            _v = source["name"]
+            _of.name = _ActivityName[_v] if isinstance(_v, str) else _v
+        if "state" in source:
+            _known += 1
+            _v = source["state"]
+            _of.state = (
+                ActivityState.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Activity.state")
+            )
+        if "history" in source:
+            _known += 1
+            _v = source["history"]
+            _of.history = (
+                [
+                    ActivityHistoryEntry.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "Activity.history[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Activity.history")
+            )
+        if "transition_path" in source:
+            _known += 1
+            _v = source["transition_path"]
+            _of.transition_path = (
+                [_ActivityTransition[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Activity.transition_path")
+            )
+        if "remaining_transitions" in source:
+            _known += 1
+            _v = source["remaining_transitions"]
+            _of.remaining_transitions = (
+                [_ActivityTransition[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Activity.remaining_transitions")
+            )
+        if "parameters" in source:
+            _known += 1
+            _v = source["parameters"]
+            _of.parameters = (
+                _PARAMETERS.read(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Activity.parameters")
+            )
+        if "result" in source:
+            _known += 1
+            _v = source["result"]
+            _of.result = _RESULT.read(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Activity.result")
+        if "result_history" in source:
+            _known += 1
+            _v = source["result_history"]
+            _of.result_history = (
+                [
+                    ActivityResultEntry.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "Activity.result_history[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Activity.result_history")
+            )
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "units_of_work" in source:
+            _known += 1
+            _of.units_of_work = source["units_of_work"]
+        if "parent_id" in source:
+            _known += 1
+            _of.parent_id = source["parent_id"]
+        if "callback_url" in source:
+            _known += 1
+            _of.callback_url = source["callback_url"]
+        if "callback_error" in source:
+            _known += 1
+            _of.callback_error = source["callback_error"]
+        if "created_date" in source:
+            _known += 1
+            _v = source["created_date"]
+            _of.created_date = read_datetime(_v)
+        if "last_updated_date" in source:
+            _known += 1
+            _v = source["last_updated_date"]
+            _of.last_updated_date = read_datetime(_v)
+        if "tracking_description" in source:
+            _known += 1
+            _v = source["tracking_description"]
+            _of.tracking_description = _ClaimTrackingDescription[_v] if isinstance(_v, str) else _v
+        if "payment_id" in source:
+            _known += 1
+            _of.payment_id = source["payment_id"]
+        if "x12_request" in source:
+            _known += 1
+            _of.x12_request = source["x12_request"]
+        if "x12_response" in source:
+            _known += 1
+            _of.x12_response = source["x12_response"]
+        if "outbound_batch_file_url" in source:
+            _known += 1
+            _of.outbound_batch_file_url = source["outbound_batch_file_url"]
+        if "correlation_id" in source:
+            _known += 1
+            _of.correlation_id = source["correlation_id"]
+        if "client_id" in source:
+            _known += 1
+            _of.client_id = source["client_id"]
+        if "insert_dt" in source:
+            _known += 1
+            _of.insert_dt = source["insert_dt"]
+        if "update_dt" in source:
+            _known += 1
+            _of.update_dt = source["update_dt"]
+        if "deleted" in source:
+            _known += 1
+            _of.deleted = source["deleted"]
+        if "_id" in source:
+            _known += 1
+            _of.field_id = source["_id"]
+        if "version" in source:
+            _known += 1
+            _of.version = source["version"]
+        if "major_version" in source:
+            _known += 1
+            _of.major_version = source["major_version"]
+        if "application_data" in source:
+            _known += 1
+            _v = source["application_data"]
+            _of.application_data = (
+                ApplicationData.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Activity.application_data")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(Activity, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -315,19 +388,19 @@ class Activity(Model):
             _out["state"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.history) is not UNSET:
             _out["history"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.transition_path) is not UNSET:
-            _out["transition_path"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["transition_path"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.remaining_transitions) is not UNSET:
-            _out["remaining_transitions"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["remaining_transitions"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.parameters) is not UNSET:
             _out["parameters"] = to_json(_v)
         if (_v := _of.result) is not UNSET:
             _out["result"] = to_json(_v)
         if (_v := _of.result_history) is not UNSET:
             _out["result_history"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.trading_partner_id) is not UNSET:
             _out["trading_partner_id"] = _v
@@ -371,7 +444,8 @@ class Activity(Model):
             _out["major_version"] = _v
         if (_v := _of.application_data) is not UNSET:
             _out["application_data"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -379,13 +453,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(
-        globals(),
-        "ActivityHistoryEntry",
-        "ActivityName",
-        "ActivityResultEntry",
-        "ActivityState",
-        "ActivityTransition",
-        "ApplicationData",
-        "ClaimTrackingDescription",
-    )
+    bind(globals(), "ActivityHistoryEntry", "ActivityResultEntry", "ActivityState", "ApplicationData")

@@ -9,8 +9,9 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
     read_datetime,
+    unknown,
     write_code,
     write_date,
 )
@@ -18,6 +19,8 @@ from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .activity_state_name import ActivityStateName
+
+_ActivityStateName = code_list("ActivityStateName")
 
 
 @define(repr=False, eq=False)
@@ -33,16 +36,22 @@ class ActivityHistoryEntry(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("name", UNSET)) is UNSET else ActivityStateName.read(_v),
-            _pop("title", UNSET),
-            _v if (_v := _pop("record_dt", UNSET)) is UNSET else read_datetime(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "name" in source:
+            _known += 1
+            _v = source["name"]
+            _of.name = _ActivityStateName[_v] if isinstance(_v, str) else _v
+        if "title" in source:
+            _known += 1
+            _of.title = source["title"]
+        if "record_dt" in source:
+            _known += 1
+            _v = source["record_dt"]
+            _of.record_dt = read_datetime(_v)
+        if _known != len(source):
+            _of.additional_properties = unknown(ActivityHistoryEntry, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -54,12 +63,6 @@ class ActivityHistoryEntry(Model):
             _out["title"] = _v
         if (_v := _of.record_dt) is not UNSET:
             _out["record_dt"] = write_date(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ActivityStateName")

@@ -18,9 +18,9 @@ class ActivityQuery(MapModel[str | int | float | bool]):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
         _model = cls()
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _of.additional_properties = dict(source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from .._values import (
     null_or_misfit,
     read_datetime,
     to_json,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -81,17 +82,21 @@ class ActivityResultEntry(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("result", UNSET)) is UNSET
-            else _RESULT.read(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ActivityResultEntry.result"),
-            _v if (_v := _pop("record_dt", UNSET)) is UNSET else read_datetime(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "result" in source:
+            _known += 1
+            _v = source["result"]
+            _of.result = (
+                _RESULT.read(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "ActivityResultEntry.result")
+            )
+        if "record_dt" in source:
+            _known += 1
+            _v = source["record_dt"]
+            _of.record_dt = read_datetime(_v)
+        if _known != len(source):
+            _of.additional_properties = unknown(ActivityResultEntry, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,5 +106,6 @@ class ActivityResultEntry(Model):
             _out["result"] = to_json(_v)
         if (_v := _of.record_dt) is not UNSET:
             _out["record_dt"] = write_date(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -8,13 +8,16 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .activity_state_name import ActivityStateName
+
+_ActivityStateName = code_list("ActivityStateName")
 
 
 @define(repr=False, eq=False)
@@ -28,15 +31,18 @@ class ActivityState(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("name", UNSET)) is UNSET else ActivityStateName.read(_v),
-            _pop("title", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "name" in source:
+            _known += 1
+            _v = source["name"]
+            _of.name = _ActivityStateName[_v] if isinstance(_v, str) else _v
+        if "title" in source:
+            _known += 1
+            _of.title = source["title"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ActivityState, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -46,12 +52,6 @@ class ActivityState(Model):
             _out["name"] = write_code(_v)
         if (_v := _of.title) is not UNSET:
             _out["title"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ActivityStateName")

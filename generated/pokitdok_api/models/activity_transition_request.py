@@ -7,6 +7,9 @@ from typing import Any, Self, cast
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET
 
 
@@ -19,12 +22,16 @@ class ActivityTransitionRequest(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("transition", UNSET)),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "transition" in source:
+            _known += 1
+            _of.transition = source["transition"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ActivityTransitionRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -32,5 +39,6 @@ class ActivityTransitionRequest(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.transition) is not UNSET:
             _out["transition"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from .ambulance_condition import AmbulanceCondition
     from .ambulance_reason import AmbulanceReason
     from .postal_address import PostalAddress
+
+_AmbulanceCondition = code_list("AmbulanceCondition")
+_AmbulanceReason = code_list("AmbulanceReason")
 
 
 @define(repr=False, eq=False)
@@ -58,35 +63,56 @@ class AmbulanceInformation(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("reason_code", UNSET)) is UNSET else AmbulanceReason.read(_v),
-            _pop("transport_distance", UNSET),
-            _pop("round_trip_purpose_description", UNSET),
-            _pop("stretcher_purpose_description", UNSET),
-            _v
-            if (_v := _pop("applicable_conditions", UNSET)) is UNSET
-            else [AmbulanceCondition.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "AmbulanceInformation.applicable_conditions"),
-            _v
-            if (_v := _pop("not_applicable_conditions", UNSET)) is UNSET
-            else [AmbulanceCondition.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "AmbulanceInformation.not_applicable_conditions"),
-            _v
-            if (_v := _pop("pickup_location", UNSET)) is UNSET
-            else PostalAddress.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "AmbulanceInformation.pickup_location"),
-            _v
-            if (_v := _pop("dropoff_location", UNSET)) is UNSET
-            else PostalAddress.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "AmbulanceInformation.dropoff_location"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "reason_code" in source:
+            _known += 1
+            _v = source["reason_code"]
+            _of.reason_code = _AmbulanceReason[_v] if isinstance(_v, str) else _v
+        if "transport_distance" in source:
+            _known += 1
+            _of.transport_distance = source["transport_distance"]
+        if "round_trip_purpose_description" in source:
+            _known += 1
+            _of.round_trip_purpose_description = source["round_trip_purpose_description"]
+        if "stretcher_purpose_description" in source:
+            _known += 1
+            _of.stretcher_purpose_description = source["stretcher_purpose_description"]
+        if "applicable_conditions" in source:
+            _known += 1
+            _v = source["applicable_conditions"]
+            _of.applicable_conditions = (
+                [_AmbulanceCondition[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "AmbulanceInformation.applicable_conditions")
+            )
+        if "not_applicable_conditions" in source:
+            _known += 1
+            _v = source["not_applicable_conditions"]
+            _of.not_applicable_conditions = (
+                [_AmbulanceCondition[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "AmbulanceInformation.not_applicable_conditions")
+            )
+        if "pickup_location" in source:
+            _known += 1
+            _v = source["pickup_location"]
+            _of.pickup_location = (
+                PostalAddress.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "AmbulanceInformation.pickup_location")
+            )
+        if "dropoff_location" in source:
+            _known += 1
+            _v = source["dropoff_location"]
+            _of.dropoff_location = (
+                PostalAddress.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "AmbulanceInformation.dropoff_location")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(AmbulanceInformation, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,14 +127,15 @@ class AmbulanceInformation(Model):
         if (_v := _of.stretcher_purpose_description) is not UNSET:
             _out["stretcher_purpose_description"] = _v
         if (_v := _of.applicable_conditions) is not UNSET:
-            _out["applicable_conditions"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["applicable_conditions"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.not_applicable_conditions) is not UNSET:
-            _out["not_applicable_conditions"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["not_applicable_conditions"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.pickup_location) is not UNSET:
             _out["pickup_location"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.dropoff_location) is not UNSET:
             _out["dropoff_location"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -116,4 +143,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "AmbulanceCondition", "AmbulanceReason", "PostalAddress")
+    bind(globals(), "PostalAddress")

@@ -8,8 +8,9 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -17,6 +18,9 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .app_registration_transaction_sets import AppRegistrationTransactionSets
     from .claims_roles import ClaimsRoles
+
+_AppRegistrationTransactionSets = code_list("AppRegistrationTransactionSets")
+_ClaimsRoles = code_list("ClaimsRoles")
 
 
 @define(repr=False, eq=False)
@@ -51,49 +55,67 @@ class AppRegistrationRequest(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("trading_partner_id", UNSET)),
-            cast(
-                Any,
-                _v if (_v := _pop("transaction_set_name", UNSET)) is UNSET else AppRegistrationTransactionSets.read(_v),
-            ),
-            cast(Any, _pop("npi", UNSET)),
-            cast(
-                Any,
-                _v
-                if (_v := _pop("tax_id", UNSET)) is UNSET
-                else _v
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "AppRegistrationRequest.tax_id"),
-            ),
-            cast(
-                Any,
-                _v
-                if (_v := _pop("claims_roles", UNSET)) is UNSET
-                else [ClaimsRoles.read(_i) for _i in _v]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "AppRegistrationRequest.claims_roles"),
-            ),
-            cast(
-                Any,
-                _v
-                if (_v := _pop("address_lines", UNSET)) is UNSET
-                else _v
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "AppRegistrationRequest.address_lines"),
-            ),
-            cast(Any, _pop("city", UNSET)),
-            cast(Any, _pop("state", UNSET)),
-            cast(Any, _pop("zipcode", UNSET)),
-            _pop("first_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("organization_name", UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "transaction_set_name" in source:
+            _known += 1
+            _v = source["transaction_set_name"]
+            _of.transaction_set_name = _AppRegistrationTransactionSets[_v] if isinstance(_v, str) else _v
+        if "npi" in source:
+            _known += 1
+            _of.npi = source["npi"]
+        if "tax_id" in source:
+            _known += 1
+            _v = source["tax_id"]
+            _of.tax_id = _v if isinstance(_v, list) else null_or_misfit(_v, "array", "AppRegistrationRequest.tax_id")
+        if "claims_roles" in source:
+            _known += 1
+            _v = source["claims_roles"]
+            _of.claims_roles = (
+                [_ClaimsRoles[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "AppRegistrationRequest.claims_roles")
+            )
+        if "address_lines" in source:
+            _known += 1
+            _v = source["address_lines"]
+            _of.address_lines = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "AppRegistrationRequest.address_lines")
+            )
+        if "city" in source:
+            _known += 1
+            _of.city = source["city"]
+        if "state" in source:
+            _known += 1
+            _of.state = source["state"]
+        if "zipcode" in source:
+            _known += 1
+            _of.zipcode = source["zipcode"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "organization_name" in source:
+            _known += 1
+            _of.organization_name = source["organization_name"]
+        if _known != len(source):
+            _of.additional_properties = unknown(AppRegistrationRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -106,11 +128,11 @@ class AppRegistrationRequest(Model):
         if (_v := _of.npi) is not UNSET:
             _out["npi"] = _v
         if (_v := _of.tax_id) is not UNSET:
-            _out["tax_id"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["tax_id"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.claims_roles) is not UNSET:
-            _out["claims_roles"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["claims_roles"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.address_lines) is not UNSET:
-            _out["address_lines"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["address_lines"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.city) is not UNSET:
             _out["city"] = _v
         if (_v := _of.state) is not UNSET:
@@ -123,12 +145,6 @@ class AppRegistrationRequest(Model):
             _out["last_name"] = _v
         if (_v := _of.organization_name) is not UNSET:
             _out["organization_name"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "AppRegistrationTransactionSets", "ClaimsRoles")

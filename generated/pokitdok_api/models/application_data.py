@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -32,15 +35,23 @@ class ApplicationData(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("mock_claim_payment", UNSET),
-            _pop("patient_id", UNSET),
-            _pop("location_id", UNSET),
-            _pop("transaction_uuid", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "mock_claim_payment" in source:
+            _known += 1
+            _of.mock_claim_payment = source["mock_claim_payment"]
+        if "patient_id" in source:
+            _known += 1
+            _of.patient_id = source["patient_id"]
+        if "location_id" in source:
+            _known += 1
+            _of.location_id = source["location_id"]
+        if "transaction_uuid" in source:
+            _known += 1
+            _of.transaction_uuid = source["transaction_uuid"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ApplicationData, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -54,5 +65,6 @@ class ApplicationData(Model):
             _out["location_id"] = _v
         if (_v := _of.transaction_uuid) is not UNSET:
             _out["transaction_uuid"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -10,8 +10,10 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     read_datetime,
+    unknown,
     write_code,
     write_date,
 )
@@ -20,6 +22,8 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .appointment_statuses import AppointmentStatuses
     from .schedule_patient import SchedulePatient
+
+_AppointmentStatuses = code_list("AppointmentStatuses")
 
 
 @define(repr=False, eq=False)
@@ -60,26 +64,52 @@ class Appointment(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("pd_appointment_uuid", UNSET),
-            _pop("client_appointment_uuid", UNSET),
-            _pop("appointment_id", UNSET),
-            _pop("provider_scheduler_uuid", UNSET),
-            _pop("appointment_type", UNSET),
-            _v if (_v := _pop("start_date", UNSET)) is UNSET else read_datetime(_v),
-            _v if (_v := _pop("end_date", UNSET)) is UNSET else read_datetime(_v),
-            _v if (_v := _pop("status", UNSET)) is UNSET else AppointmentStatuses.read(_v),
-            _pop("booked", UNSET),
-            _v
-            if (_v := _pop("patient", UNSET)) is UNSET
-            else SchedulePatient.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Appointment.patient"),
-            _pop("description", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "pd_appointment_uuid" in source:
+            _known += 1
+            _of.pd_appointment_uuid = source["pd_appointment_uuid"]
+        if "client_appointment_uuid" in source:
+            _known += 1
+            _of.client_appointment_uuid = source["client_appointment_uuid"]
+        if "appointment_id" in source:
+            _known += 1
+            _of.appointment_id = source["appointment_id"]
+        if "provider_scheduler_uuid" in source:
+            _known += 1
+            _of.provider_scheduler_uuid = source["provider_scheduler_uuid"]
+        if "appointment_type" in source:
+            _known += 1
+            _of.appointment_type = source["appointment_type"]
+        if "start_date" in source:
+            _known += 1
+            _v = source["start_date"]
+            _of.start_date = read_datetime(_v)
+        if "end_date" in source:
+            _known += 1
+            _v = source["end_date"]
+            _of.end_date = read_datetime(_v)
+        if "status" in source:
+            _known += 1
+            _v = source["status"]
+            _of.status = _AppointmentStatuses[_v] if isinstance(_v, str) else _v
+        if "booked" in source:
+            _known += 1
+            _of.booked = source["booked"]
+        if "patient" in source:
+            _known += 1
+            _v = source["patient"]
+            _of.patient = (
+                SchedulePatient.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Appointment.patient")
+            )
+        if "description" in source:
+            _known += 1
+            _of.description = source["description"]
+        if _known != len(source):
+            _of.additional_properties = unknown(Appointment, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,7 +137,8 @@ class Appointment(Model):
             _out["patient"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.description) is not UNSET:
             _out["description"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -115,4 +146,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "AppointmentStatuses", "SchedulePatient")
+    bind(globals(), "SchedulePatient")

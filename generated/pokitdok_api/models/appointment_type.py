@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define, field
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -36,18 +39,32 @@ class AppointmentType(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("appointment_type_uuid", UNSET),
-            _pop("type", UNSET),
-            _pop("description", UNSET),
-            _pop("scheduler_uuid", UNSET),
-            _pop("duration", UNSET),
-            _pop("category_id", UNSET),
-            _pop("owner_id", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "appointment_type_uuid" in source:
+            _known += 1
+            _of.appointment_type_uuid = source["appointment_type_uuid"]
+        if "type" in source:
+            _known += 1
+            _of.type_ = source["type"]
+        if "description" in source:
+            _known += 1
+            _of.description = source["description"]
+        if "scheduler_uuid" in source:
+            _known += 1
+            _of.scheduler_uuid = source["scheduler_uuid"]
+        if "duration" in source:
+            _known += 1
+            _of.duration = source["duration"]
+        if "category_id" in source:
+            _known += 1
+            _of.category_id = source["category_id"]
+        if "owner_id" in source:
+            _known += 1
+            _of.owner_id = source["owner_id"]
+        if _known != len(source):
+            _of.additional_properties = unknown(AppointmentType, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,5 +84,6 @@ class AppointmentType(Model):
             _out["category_id"] = _v
         if (_v := _of.owner_id) is not UNSET:
             _out["owner_id"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

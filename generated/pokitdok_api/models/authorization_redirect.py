@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -27,13 +30,17 @@ class AuthorizationRedirect(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("code", UNSET),
-            _pop("state", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "code" in source:
+            _known += 1
+            _of.code = source["code"]
+        if "state" in source:
+            _known += 1
+            _of.state = source["state"]
+        if _known != len(source):
+            _of.additional_properties = unknown(AuthorizationRedirect, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -43,5 +50,6 @@ class AuthorizationRedirect(Model):
             _out["code"] = _v
         if (_v := _of.state) is not UNSET:
             _out["state"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

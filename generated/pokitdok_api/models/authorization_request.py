@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -27,16 +30,26 @@ class AuthorizationRequest(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("response_type", UNSET),
-            _pop("client_id", UNSET),
-            _pop("redirect_uri", UNSET),
-            _pop("scope", UNSET),
-            _pop("state", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "response_type" in source:
+            _known += 1
+            _of.response_type = source["response_type"]
+        if "client_id" in source:
+            _known += 1
+            _of.client_id = source["client_id"]
+        if "redirect_uri" in source:
+            _known += 1
+            _of.redirect_uri = source["redirect_uri"]
+        if "scope" in source:
+            _known += 1
+            _of.scope = source["scope"]
+        if "state" in source:
+            _known += 1
+            _of.state = source["state"]
+        if _known != len(source):
+            _of.additional_properties = unknown(AuthorizationRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -52,5 +65,6 @@ class AuthorizationRequest(Model):
             _out["scope"] = _v
         if (_v := _of.state) is not UNSET:
             _out["state"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

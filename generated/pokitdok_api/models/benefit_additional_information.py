@@ -8,13 +8,16 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .code_list_qualifier import CodeListQualifier
+
+_CodeListQualifier = code_list("CodeListQualifier")
 
 
 @define(repr=False, eq=False)
@@ -40,17 +43,24 @@ class BenefitAdditionalInformation(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("code_category", UNSET),
-            _v if (_v := _pop("code_list_qualifier_code", UNSET)) is UNSET else CodeListQualifier.read(_v),
-            _pop("industry_code", UNSET),
-            _pop("message", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "code_category" in source:
+            _known += 1
+            _of.code_category = source["code_category"]
+        if "code_list_qualifier_code" in source:
+            _known += 1
+            _v = source["code_list_qualifier_code"]
+            _of.code_list_qualifier_code = _CodeListQualifier[_v] if isinstance(_v, str) else _v
+        if "industry_code" in source:
+            _known += 1
+            _of.industry_code = source["industry_code"]
+        if "message" in source:
+            _known += 1
+            _of.message = source["message"]
+        if _known != len(source):
+            _of.additional_properties = unknown(BenefitAdditionalInformation, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -64,12 +74,6 @@ class BenefitAdditionalInformation(Model):
             _out["industry_code"] = _v
         if (_v := _of.message) is not UNSET:
             _out["message"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "CodeListQualifier")

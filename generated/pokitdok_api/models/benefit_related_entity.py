@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from .money import Money
     from .postal_address import PostalAddress
     from .service_type import ServiceType
+
+_CoverageLevel = code_list("CoverageLevel")
+_ServiceType = code_list("ServiceType")
 
 
 @define(repr=False, eq=False)
@@ -92,55 +97,97 @@ class BenefitRelatedEntity(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("entity_identifier_code", UNSET),
-            _pop("entity_type", UNSET),
-            _pop("first_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("organization_name", UNSET),
-            _pop("suffix", UNSET),
-            _pop("id_qualifier", UNSET),
-            _pop("id", UNSET),
-            _pop("relationship_code", UNSET),
-            _v
-            if (_v := _pop("address", UNSET)) is UNSET
-            else PostalAddress.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "BenefitRelatedEntity.address"),
-            _v
-            if (_v := _pop("contacts", UNSET)) is UNSET
-            else [
-                BenefitEntityContact.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "BenefitRelatedEntity.contacts[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "BenefitRelatedEntity.contacts"),
-            _pop("provider_code", UNSET),
-            _pop("taxonomy_code", UNSET),
-            _pop("eligibility_or_benefit_information", UNSET),
-            _v if (_v := _pop("coverage_level", UNSET)) is UNSET else CoverageLevel.read(_v),
-            _v
-            if (_v := _pop("benefit_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "BenefitRelatedEntity.benefit_amount"),
-            _v
-            if (_v := _pop("service_types", UNSET)) is UNSET
-            else [ServiceType.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "BenefitRelatedEntity.service_types"),
-            _v
-            if (_v := _pop("service_type_codes", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "BenefitRelatedEntity.service_type_codes"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "entity_identifier_code" in source:
+            _known += 1
+            _of.entity_identifier_code = source["entity_identifier_code"]
+        if "entity_type" in source:
+            _known += 1
+            _of.entity_type = source["entity_type"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "organization_name" in source:
+            _known += 1
+            _of.organization_name = source["organization_name"]
+        if "suffix" in source:
+            _known += 1
+            _of.suffix = source["suffix"]
+        if "id_qualifier" in source:
+            _known += 1
+            _of.id_qualifier = source["id_qualifier"]
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "relationship_code" in source:
+            _known += 1
+            _of.relationship_code = source["relationship_code"]
+        if "address" in source:
+            _known += 1
+            _v = source["address"]
+            _of.address = (
+                PostalAddress.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "BenefitRelatedEntity.address")
+            )
+        if "contacts" in source:
+            _known += 1
+            _v = source["contacts"]
+            _of.contacts = (
+                [
+                    BenefitEntityContact.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "BenefitRelatedEntity.contacts[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "BenefitRelatedEntity.contacts")
+            )
+        if "provider_code" in source:
+            _known += 1
+            _of.provider_code = source["provider_code"]
+        if "taxonomy_code" in source:
+            _known += 1
+            _of.taxonomy_code = source["taxonomy_code"]
+        if "eligibility_or_benefit_information" in source:
+            _known += 1
+            _of.eligibility_or_benefit_information = source["eligibility_or_benefit_information"]
+        if "coverage_level" in source:
+            _known += 1
+            _v = source["coverage_level"]
+            _of.coverage_level = _CoverageLevel[_v] if isinstance(_v, str) else _v
+        if "benefit_amount" in source:
+            _known += 1
+            _v = source["benefit_amount"]
+            _of.benefit_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "BenefitRelatedEntity.benefit_amount")
+            )
+        if "service_types" in source:
+            _known += 1
+            _v = source["service_types"]
+            _of.service_types = (
+                [_ServiceType[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "BenefitRelatedEntity.service_types")
+            )
+        if "service_type_codes" in source:
+            _known += 1
+            _v = source["service_type_codes"]
+            _of.service_type_codes = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "BenefitRelatedEntity.service_type_codes")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(BenefitRelatedEntity, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -170,7 +217,7 @@ class BenefitRelatedEntity(Model):
             _out["address"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.contacts) is not UNSET:
             _out["contacts"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.provider_code) is not UNSET:
             _out["provider_code"] = _v
@@ -183,10 +230,11 @@ class BenefitRelatedEntity(Model):
         if (_v := _of.benefit_amount) is not UNSET:
             _out["benefit_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.service_types) is not UNSET:
-            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.service_type_codes) is not UNSET:
-            _out["service_type_codes"] = list(_v) if isinstance(_v, list | tuple) else _v
-        _out.update(self.additional_properties)
+            _out["service_type_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -194,4 +242,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "BenefitEntityContact", "CoverageLevel", "Money", "PostalAddress", "ServiceType")
+    bind(globals(), "BenefitEntityContact", "Money", "PostalAddress")

@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -32,14 +35,20 @@ class BirthDateParts(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("year", UNSET),
-            _pop("month", UNSET),
-            _pop("day", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "year" in source:
+            _known += 1
+            _of.year = source["year"]
+        if "month" in source:
+            _known += 1
+            _of.month = source["month"]
+        if "day" in source:
+            _known += 1
+            _of.day = source["day"]
+        if _known != len(source):
+            _of.additional_properties = unknown(BirthDateParts, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -51,5 +60,6 @@ class BirthDateParts(Model):
             _out["month"] = _v
         if (_v := _of.day) is not UNSET:
             _out["day"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

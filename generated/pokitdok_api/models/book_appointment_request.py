@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -17,6 +19,8 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .appointment_statuses import AppointmentStatuses
     from .schedule_patient import SchedulePatient
+
+_AppointmentStatuses = code_list("AppointmentStatuses")
 
 
 @define(repr=False, eq=False)
@@ -41,21 +45,28 @@ class BookAppointmentRequest(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(
-                Any,
-                _v
-                if (_v := _pop("patient", UNSET)) is UNSET
-                else SchedulePatient.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "BookAppointmentRequest.patient"),
-            ),
-            _pop("description", UNSET),
-            _v if (_v := _pop("status", UNSET)) is UNSET else AppointmentStatuses.read(_v),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "patient" in source:
+            _known += 1
+            _v = source["patient"]
+            _of.patient = (
+                SchedulePatient.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "BookAppointmentRequest.patient")
+            )
+        if "description" in source:
+            _known += 1
+            _of.description = source["description"]
+        if "status" in source:
+            _known += 1
+            _v = source["status"]
+            _of.status = _AppointmentStatuses[_v] if isinstance(_v, str) else _v
+        if _known != len(source):
+            _of.additional_properties = unknown(BookAppointmentRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,7 +78,8 @@ class BookAppointmentRequest(Model):
             _out["description"] = _v
         if (_v := _of.status) is not UNSET:
             _out["status"] = write_code(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -75,4 +87,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "AppointmentStatuses", "SchedulePatient")
+    bind(globals(), "SchedulePatient")

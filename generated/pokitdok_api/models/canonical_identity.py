@@ -12,6 +12,7 @@ from .._values import (
     bind,
     null_or_misfit,
     read_datetime,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -43,23 +44,30 @@ class CanonicalIdentity(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("record_id", UNSET),
-            _v
-            if (_v := _pop("sources", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "CanonicalIdentity.sources"),
-            _v if (_v := _pop("last_updated", UNSET)) is UNSET else read_datetime(_v),
-            _v
-            if (_v := _pop("data", UNSET)) is UNSET
-            else IdentityMatchRequest.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "CanonicalIdentity.data"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "record_id" in source:
+            _known += 1
+            _of.record_id = source["record_id"]
+        if "sources" in source:
+            _known += 1
+            _v = source["sources"]
+            _of.sources = _v if isinstance(_v, list) else null_or_misfit(_v, "array", "CanonicalIdentity.sources")
+        if "last_updated" in source:
+            _known += 1
+            _v = source["last_updated"]
+            _of.last_updated = read_datetime(_v)
+        if "data" in source:
+            _known += 1
+            _v = source["data"]
+            _of.data = (
+                IdentityMatchRequest.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "CanonicalIdentity.data")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(CanonicalIdentity, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -68,12 +76,13 @@ class CanonicalIdentity(Model):
         if (_v := _of.record_id) is not UNSET:
             _out["record_id"] = _v
         if (_v := _of.sources) is not UNSET:
-            _out["sources"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["sources"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.last_updated) is not UNSET:
             _out["last_updated"] = write_date(_v)
         if (_v := _of.data) is not UNSET:
             _out["data"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

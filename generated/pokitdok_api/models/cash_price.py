@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -50,27 +53,59 @@ class CashPrice(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("cpt_code", UNSET),
-            _pop("geo_zip_area", UNSET),
-            _pop("average_price", UNSET),
-            _pop("high_price", UNSET),
-            _pop("low_price", UNSET),
-            _pop("median_price", UNSET),
-            _pop("standard_deviation", UNSET),
-            _pop("procedure_description", UNSET),
-            _pop("pokitdok_procedure_urn", UNSET),
-            _pop("average", UNSET),
-            _pop("high", UNSET),
-            _pop("low", UNSET),
-            _pop("median", UNSET),
-            _pop("payer_type", UNSET),
-            _pop("payment_type", UNSET),
-            _pop("zip_code", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "cpt_code" in source:
+            _known += 1
+            _of.cpt_code = source["cpt_code"]
+        if "geo_zip_area" in source:
+            _known += 1
+            _of.geo_zip_area = source["geo_zip_area"]
+        if "average_price" in source:
+            _known += 1
+            _of.average_price = source["average_price"]
+        if "high_price" in source:
+            _known += 1
+            _of.high_price = source["high_price"]
+        if "low_price" in source:
+            _known += 1
+            _of.low_price = source["low_price"]
+        if "median_price" in source:
+            _known += 1
+            _of.median_price = source["median_price"]
+        if "standard_deviation" in source:
+            _known += 1
+            _of.standard_deviation = source["standard_deviation"]
+        if "procedure_description" in source:
+            _known += 1
+            _of.procedure_description = source["procedure_description"]
+        if "pokitdok_procedure_urn" in source:
+            _known += 1
+            _of.pokitdok_procedure_urn = source["pokitdok_procedure_urn"]
+        if "average" in source:
+            _known += 1
+            _of.average = source["average"]
+        if "high" in source:
+            _known += 1
+            _of.high = source["high"]
+        if "low" in source:
+            _known += 1
+            _of.low = source["low"]
+        if "median" in source:
+            _known += 1
+            _of.median = source["median"]
+        if "payer_type" in source:
+            _known += 1
+            _of.payer_type = source["payer_type"]
+        if "payment_type" in source:
+            _known += 1
+            _of.payment_type = source["payment_type"]
+        if "zip_code" in source:
+            _known += 1
+            _of.zip_code = source["zip_code"]
+        if _known != len(source):
+            _of.additional_properties = unknown(CashPrice, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -108,5 +143,6 @@ class CashPrice(Model):
             _out["payment_type"] = _v
         if (_v := _of.zip_code) is not UNSET:
             _out["zip_code"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -25,12 +28,14 @@ class CcdResponse(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("data", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "data" in source:
+            _known += 1
+            _of.data = source["data"]
+        if _known != len(source):
+            _of.additional_properties = unknown(CcdResponse, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -38,5 +43,6 @@ class CcdResponse(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.data) is not UNSET:
             _out["data"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

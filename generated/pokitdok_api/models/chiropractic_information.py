@@ -8,13 +8,16 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .chiropractic_condition import ChiropracticCondition
+
+_ChiropracticCondition = code_list("ChiropracticCondition")
 
 
 @define(repr=False, eq=False)
@@ -35,15 +38,18 @@ class ChiropracticInformation(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("spinal_condition", UNSET)) is UNSET else ChiropracticCondition.read(_v),
-            _pop("description", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "spinal_condition" in source:
+            _known += 1
+            _v = source["spinal_condition"]
+            _of.spinal_condition = _ChiropracticCondition[_v] if isinstance(_v, str) else _v
+        if "description" in source:
+            _known += 1
+            _of.description = source["description"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ChiropracticInformation, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -53,12 +59,6 @@ class ChiropracticInformation(Model):
             _out["spinal_condition"] = write_code(_v)
         if (_v := _of.description) is not UNSET:
             _out["description"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ChiropracticCondition")

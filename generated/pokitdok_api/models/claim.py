@@ -10,9 +10,11 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     read_date,
     to_json,
+    unknown,
     write_code,
     write_date,
 )
@@ -39,6 +41,17 @@ if TYPE_CHECKING:
     from .related_cause import RelatedCause
     from .service_facility import ServiceFacility
     from .value_information import ValueInformation
+
+_AdmissionSource = code_list("AdmissionSource")
+_AdmissionType = code_list("AdmissionType")
+_ClaimFrequency = code_list("ClaimFrequency")
+_DirectPayment = code_list("DirectPayment")
+_FacilityType = code_list("FacilityType")
+_InformationRelease = code_list("InformationRelease")
+_PatientStatus = code_list("PatientStatus")
+_PlaceOfService = code_list("PlaceOfService")
+_PlanParticipation = code_list("PlanParticipation")
+_RelatedCause = code_list("RelatedCause")
 
 
 @define(repr=False, eq=False)
@@ -207,132 +220,271 @@ class Claim(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("total_charge_amount", UNSET),
-            _pop("patient_paid_amount", UNSET),
-            _v
-            if (_v := _pop("service_lines", UNSET)) is UNSET
-            else [
-                ClaimServiceLine.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "Claim.service_lines[]")
-                for _i in _v
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "total_charge_amount" in source:
+            _known += 1
+            _of.total_charge_amount = source["total_charge_amount"]
+        if "patient_paid_amount" in source:
+            _known += 1
+            _of.patient_paid_amount = source["patient_paid_amount"]
+        if "service_lines" in source:
+            _known += 1
+            _v = source["service_lines"]
+            _of.service_lines = (
+                [
+                    ClaimServiceLine.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "Claim.service_lines[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Claim.service_lines")
+            )
+        if "claim_frequency" in source:
+            _known += 1
+            _v = source["claim_frequency"]
+            _of.claim_frequency = _ClaimFrequency[_v] if isinstance(_v, str) else _v
+        if "original_reference_number" in source:
+            _known += 1
+            _of.original_reference_number = source["original_reference_number"]
+        if "place_of_service" in source:
+            _known += 1
+            _v = source["place_of_service"]
+            _of.place_of_service = _PlaceOfService[_v] if isinstance(_v, str) else _v
+        if "plan_participation" in source:
+            _known += 1
+            _v = source["plan_participation"]
+            _of.plan_participation = _PlanParticipation[_v] if isinstance(_v, str) else _v
+        if "direct_payment" in source:
+            _known += 1
+            _v = source["direct_payment"]
+            _of.direct_payment = _DirectPayment[_v] if isinstance(_v, str) else _v
+        if "information_release" in source:
+            _known += 1
+            _v = source["information_release"]
+            _of.information_release = _InformationRelease[_v] if isinstance(_v, str) else _v
+        if "provider_signature" in source:
+            _known += 1
+            _of.provider_signature = source["provider_signature"]
+        if "patient_signature_on_file" in source:
+            _known += 1
+            _of.patient_signature_on_file = source["patient_signature_on_file"]
+        if "medical_record_number" in source:
+            _known += 1
+            _of.medical_record_number = source["medical_record_number"]
+        if "patient_control_number" in source:
+            _known += 1
+            _of.patient_control_number = source["patient_control_number"]
+        if "patient_weight" in source:
+            _known += 1
+            _of.patient_weight = source["patient_weight"]
+        if "clinical_laboratory_improvement_amendment_number" in source:
+            _known += 1
+            _of.clinical_laboratory_improvement_amendment_number = source[
+                "clinical_laboratory_improvement_amendment_number"
             ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Claim.service_lines"),
-            _v if (_v := _pop("claim_frequency", UNSET)) is UNSET else ClaimFrequency.read(_v),
-            _pop("original_reference_number", UNSET),
-            _v if (_v := _pop("place_of_service", UNSET)) is UNSET else PlaceOfService.read(_v),
-            _v if (_v := _pop("plan_participation", UNSET)) is UNSET else PlanParticipation.read(_v),
-            _v if (_v := _pop("direct_payment", UNSET)) is UNSET else DirectPayment.read(_v),
-            _v if (_v := _pop("information_release", UNSET)) is UNSET else InformationRelease.read(_v),
-            _pop("provider_signature", UNSET),
-            _pop("patient_signature_on_file", UNSET),
-            _pop("medical_record_number", UNSET),
-            _pop("patient_control_number", UNSET),
-            _pop("patient_weight", UNSET),
-            _pop("clinical_laboratory_improvement_amendment_number", UNSET),
-            _v if (_v := _pop("onset_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("initial_treatment_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("acute_manifestation_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("last_x_ray_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("last_seen_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("accident_date", UNSET)) is UNSET else read_date(_v),
-            _pop("state_or_province_code", UNSET),
-            _v if (_v := _pop("related_causes_code", UNSET)) is UNSET else RelatedCause.read(_v),
-            _v if (_v := _pop("disability_period_start", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("disability_period_end", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("statement_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("statement_end_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("admission_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("discharge_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("report_start_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("report_end_date", UNSET)) is UNSET else read_date(_v),
-            _pop("project_code", UNSET),
-            _pop("care_plan_oversight_number", UNSET),
-            _pop("prior_authorization_number", UNSET),
-            _pop("referral_number", UNSET),
-            _v
-            if (_v := _pop("note", UNSET)) is UNSET
-            else ClaimNote.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Claim.note"),
-            _v
-            if (_v := _pop("paperwork", UNSET)) is UNSET
-            else [
-                Paperwork.from_dict(_i) if isinstance(_i, dict) else null_or_misfit(_i, "object", "Claim.paperwork[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Claim.paperwork"),
-            _v
-            if (_v := _pop("ambulance", UNSET)) is UNSET
-            else AmbulanceInformation.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Claim.ambulance"),
-            _v
-            if (_v := _pop("chiropractic", UNSET)) is UNSET
-            else ChiropracticInformation.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Claim.chiropractic"),
-            _v
-            if (_v := _pop("service_facility", UNSET)) is UNSET
-            else ServiceFacility.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Claim.service_facility"),
-            _v
-            if (_v := _pop("referring_provider", UNSET)) is UNSET
-            else ClaimProvider.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Claim.referring_provider"),
-            _v
-            if (_v := _pop("rendering_provider", UNSET)) is UNSET
-            else ClaimProvider.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Claim.rendering_provider"),
-            _v
-            if (_v := _pop("supervising_provider", UNSET)) is UNSET
-            else ClaimProvider.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Claim.supervising_provider"),
-            _v
-            if (_v := _pop("other_subscriber", UNSET)) is UNSET
-            else ClaimSubscriber.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Claim.other_subscriber"),
-            _v if (_v := _pop("admission_source", UNSET)) is UNSET else AdmissionSource.read(_v),
-            _v if (_v := _pop("admission_type", UNSET)) is UNSET else AdmissionType.read(_v),
-            _v if (_v := _pop("facility_type", UNSET)) is UNSET else FacilityType.read(_v),
-            _v if (_v := _pop("patient_status", UNSET)) is UNSET else PatientStatus.read(_v),
-            _v
-            if (_v := _pop("attending_provider", UNSET)) is UNSET
-            else ClaimProvider.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Claim.attending_provider"),
-            _v
-            if (_v := _pop("value_information", UNSET)) is UNSET
-            else [
-                ValueInformation.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "Claim.value_information[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Claim.value_information"),
-            _v
-            if (_v := _pop("occurrence_information", UNSET)) is UNSET
-            else [
-                OccurrenceInformation.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "Claim.occurrence_information[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Claim.occurrence_information"),
-        )
-        _model.additional_properties = _rest
+        if "onset_date" in source:
+            _known += 1
+            _v = source["onset_date"]
+            _of.onset_date = read_date(_v)
+        if "initial_treatment_date" in source:
+            _known += 1
+            _v = source["initial_treatment_date"]
+            _of.initial_treatment_date = read_date(_v)
+        if "acute_manifestation_date" in source:
+            _known += 1
+            _v = source["acute_manifestation_date"]
+            _of.acute_manifestation_date = read_date(_v)
+        if "last_x_ray_date" in source:
+            _known += 1
+            _v = source["last_x_ray_date"]
+            _of.last_x_ray_date = read_date(_v)
+        if "last_seen_date" in source:
+            _known += 1
+            _v = source["last_seen_date"]
+            _of.last_seen_date = read_date(_v)
+        if "accident_date" in source:
+            _known += 1
+            _v = source["accident_date"]
+            _of.accident_date = read_date(_v)
+        if "state_or_province_code" in source:
+            _known += 1
+            _of.state_or_province_code = source["state_or_province_code"]
+        if "related_causes_code" in source:
+            _known += 1
+            _v = source["related_causes_code"]
+            _of.related_causes_code = _RelatedCause[_v] if isinstance(_v, str) else _v
+        if "disability_period_start" in source:
+            _known += 1
+            _v = source["disability_period_start"]
+            _of.disability_period_start = read_date(_v)
+        if "disability_period_end" in source:
+            _known += 1
+            _v = source["disability_period_end"]
+            _of.disability_period_end = read_date(_v)
+        if "statement_date" in source:
+            _known += 1
+            _v = source["statement_date"]
+            _of.statement_date = read_date(_v)
+        if "statement_end_date" in source:
+            _known += 1
+            _v = source["statement_end_date"]
+            _of.statement_end_date = read_date(_v)
+        if "admission_date" in source:
+            _known += 1
+            _v = source["admission_date"]
+            _of.admission_date = read_date(_v)
+        if "discharge_date" in source:
+            _known += 1
+            _v = source["discharge_date"]
+            _of.discharge_date = read_date(_v)
+        if "report_start_date" in source:
+            _known += 1
+            _v = source["report_start_date"]
+            _of.report_start_date = read_date(_v)
+        if "report_end_date" in source:
+            _known += 1
+            _v = source["report_end_date"]
+            _of.report_end_date = read_date(_v)
+        if "project_code" in source:
+            _known += 1
+            _of.project_code = source["project_code"]
+        if "care_plan_oversight_number" in source:
+            _known += 1
+            _of.care_plan_oversight_number = source["care_plan_oversight_number"]
+        if "prior_authorization_number" in source:
+            _known += 1
+            _of.prior_authorization_number = source["prior_authorization_number"]
+        if "referral_number" in source:
+            _known += 1
+            _of.referral_number = source["referral_number"]
+        if "note" in source:
+            _known += 1
+            _v = source["note"]
+            _of.note = ClaimNote.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Claim.note")
+        if "paperwork" in source:
+            _known += 1
+            _v = source["paperwork"]
+            _of.paperwork = (
+                [
+                    Paperwork.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "Claim.paperwork[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Claim.paperwork")
+            )
+        if "ambulance" in source:
+            _known += 1
+            _v = source["ambulance"]
+            _of.ambulance = (
+                AmbulanceInformation.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Claim.ambulance")
+            )
+        if "chiropractic" in source:
+            _known += 1
+            _v = source["chiropractic"]
+            _of.chiropractic = (
+                ChiropracticInformation.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Claim.chiropractic")
+            )
+        if "service_facility" in source:
+            _known += 1
+            _v = source["service_facility"]
+            _of.service_facility = (
+                ServiceFacility.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Claim.service_facility")
+            )
+        if "referring_provider" in source:
+            _known += 1
+            _v = source["referring_provider"]
+            _of.referring_provider = (
+                ClaimProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Claim.referring_provider")
+            )
+        if "rendering_provider" in source:
+            _known += 1
+            _v = source["rendering_provider"]
+            _of.rendering_provider = (
+                ClaimProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Claim.rendering_provider")
+            )
+        if "supervising_provider" in source:
+            _known += 1
+            _v = source["supervising_provider"]
+            _of.supervising_provider = (
+                ClaimProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Claim.supervising_provider")
+            )
+        if "other_subscriber" in source:
+            _known += 1
+            _v = source["other_subscriber"]
+            _of.other_subscriber = (
+                ClaimSubscriber.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Claim.other_subscriber")
+            )
+        if "admission_source" in source:
+            _known += 1
+            _v = source["admission_source"]
+            _of.admission_source = _AdmissionSource[_v] if isinstance(_v, str) else _v
+        if "admission_type" in source:
+            _known += 1
+            _v = source["admission_type"]
+            _of.admission_type = _AdmissionType[_v] if isinstance(_v, str) else _v
+        if "facility_type" in source:
+            _known += 1
+            _v = source["facility_type"]
+            _of.facility_type = _FacilityType[_v] if isinstance(_v, str) else _v
+        if "patient_status" in source:
+            _known += 1
+            _v = source["patient_status"]
+            _of.patient_status = _PatientStatus[_v] if isinstance(_v, str) else _v
+        if "attending_provider" in source:
+            _known += 1
+            _v = source["attending_provider"]
+            _of.attending_provider = (
+                ClaimProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Claim.attending_provider")
+            )
+        if "value_information" in source:
+            _known += 1
+            _v = source["value_information"]
+            _of.value_information = (
+                [
+                    ValueInformation.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "Claim.value_information[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Claim.value_information")
+            )
+        if "occurrence_information" in source:
+            _known += 1
+            _v = source["occurrence_information"]
+            _of.occurrence_information = (
+                [
+                    OccurrenceInformation.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "Claim.occurrence_information[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Claim.occurrence_information")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(Claim, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -344,7 +496,7 @@ class Claim(Model):
             _out["patient_paid_amount"] = to_json(_v)
         if (_v := _of.service_lines) is not UNSET:
             _out["service_lines"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.claim_frequency) is not UNSET:
             _out["claim_frequency"] = write_code(_v)
@@ -414,7 +566,7 @@ class Claim(Model):
             _out["note"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.paperwork) is not UNSET:
             _out["paperwork"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.ambulance) is not UNSET:
             _out["ambulance"] = _v.to_dict() if isinstance(_v, Model) else _v
@@ -442,13 +594,14 @@ class Claim(Model):
             _out["attending_provider"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.value_information) is not UNSET:
             _out["value_information"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.occurrence_information) is not UNSET:
             _out["occurrence_information"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -458,24 +611,14 @@ _unloaded = True
 def _load() -> None:
     bind(
         globals(),
-        "AdmissionSource",
-        "AdmissionType",
         "AmbulanceInformation",
         "ChiropracticInformation",
-        "ClaimFrequency",
         "ClaimNote",
         "ClaimProvider",
         "ClaimServiceLine",
         "ClaimSubscriber",
-        "DirectPayment",
-        "FacilityType",
-        "InformationRelease",
         "OccurrenceInformation",
         "Paperwork",
-        "PatientStatus",
-        "PlaceOfService",
-        "PlanParticipation",
-        "RelatedCause",
         "ServiceFacility",
         "ValueInformation",
     )

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -51,39 +52,57 @@ class ClaimAcknowledgement(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("client_id", UNSET),
-            _pop("correlation_id", UNSET),
-            _pop("trading_partner_id", UNSET),
-            _v
-            if (_v := _pop("clearinghouse", UNSET)) is UNSET
-            else AcknowledgementClearinghouse.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimAcknowledgement.clearinghouse"),
-            _v
-            if (_v := _pop("submitter", UNSET)) is UNSET
-            else AcknowledgementSubmitter.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimAcknowledgement.submitter"),
-            _v
-            if (_v := _pop("providers", UNSET)) is UNSET
-            else [
-                AcknowledgementProvider.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ClaimAcknowledgement.providers[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ClaimAcknowledgement.providers"),
-            _v
-            if (_v := _pop("patient", UNSET)) is UNSET
-            else AcknowledgementPatient.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimAcknowledgement.patient"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "client_id" in source:
+            _known += 1
+            _of.client_id = source["client_id"]
+        if "correlation_id" in source:
+            _known += 1
+            _of.correlation_id = source["correlation_id"]
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "clearinghouse" in source:
+            _known += 1
+            _v = source["clearinghouse"]
+            _of.clearinghouse = (
+                AcknowledgementClearinghouse.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimAcknowledgement.clearinghouse")
+            )
+        if "submitter" in source:
+            _known += 1
+            _v = source["submitter"]
+            _of.submitter = (
+                AcknowledgementSubmitter.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimAcknowledgement.submitter")
+            )
+        if "providers" in source:
+            _known += 1
+            _v = source["providers"]
+            _of.providers = (
+                [
+                    AcknowledgementProvider.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ClaimAcknowledgement.providers[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ClaimAcknowledgement.providers")
+            )
+        if "patient" in source:
+            _known += 1
+            _v = source["patient"]
+            _of.patient = (
+                AcknowledgementPatient.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimAcknowledgement.patient")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimAcknowledgement, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,11 +120,12 @@ class ClaimAcknowledgement(Model):
             _out["submitter"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.providers) is not UNSET:
             _out["providers"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.patient) is not UNSET:
             _out["patient"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -9,9 +9,11 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     sole,
     to_json,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from .claim_subscriber import ClaimSubscriber
     from .claim_transaction_code import ClaimTransactionCode
     from .coordination_of_benefits import CoordinationOfBenefits
+
+_ClaimTransactionCode = code_list("ClaimTransactionCode")
 
 
 @define(repr=False, eq=False)
@@ -81,66 +85,103 @@ class ClaimActivityParameters(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("async", UNSET),
-            _v
-            if (_v := _pop("billing_provider", UNSET)) is UNSET
-            else ClaimProvider.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimActivityParameters.billing_provider"),
-            _v
-            if (_v := _pop("claim", UNSET)) is UNSET
-            else Claim.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimActivityParameters.claim"),
-            _pop("client_id", UNSET),
-            _pop("correlation_id", UNSET),
-            _pop("generate_pdf", UNSET),
-            _v
-            if (_v := _pop("patient", UNSET)) is UNSET
-            else ClaimPatient.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimActivityParameters.patient"),
-            _v
-            if (_v := _pop("payer", UNSET)) is UNSET
-            else ClaimPayer.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimActivityParameters.payer"),
-            _v
-            if (_v := _pop("receiver", UNSET)) is UNSET
-            else ClaimReceiver.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimActivityParameters.receiver"),
-            _v
-            if (_v := _pop("submitter", UNSET)) is UNSET
-            else ClaimSubmitter.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimActivityParameters.submitter"),
-            _v
-            if (_v := _pop("subscriber", UNSET)) is UNSET
-            else ClaimSubscriber.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimActivityParameters.subscriber"),
-            _v
-            if (_v := _pop("coordination_of_benefits", UNSET)) is UNSET
-            else CoordinationOfBenefits.from_dict(_v)
-            if isinstance(_v, dict)
-            else sole(
-                [
-                    CoordinationOfBenefits.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "ClaimActivityParameters.coordination_of_benefits[]")
-                    for _i in _v
-                ]
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "async" in source:
+            _known += 1
+            _of.async_ = source["async"]
+        if "billing_provider" in source:
+            _known += 1
+            _v = source["billing_provider"]
+            _of.billing_provider = (
+                ClaimProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimActivityParameters.billing_provider")
             )
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "object or array", "ClaimActivityParameters.coordination_of_benefits"),
-            _pop("trading_partner_id", UNSET),
-            _v if (_v := _pop("transaction_code", UNSET)) is UNSET else ClaimTransactionCode.read(_v),
-        )
-        _model.additional_properties = _rest
+        if "claim" in source:
+            _known += 1
+            _v = source["claim"]
+            _of.claim = (
+                Claim.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimActivityParameters.claim")
+            )
+        if "client_id" in source:
+            _known += 1
+            _of.client_id = source["client_id"]
+        if "correlation_id" in source:
+            _known += 1
+            _of.correlation_id = source["correlation_id"]
+        if "generate_pdf" in source:
+            _known += 1
+            _of.generate_pdf = source["generate_pdf"]
+        if "patient" in source:
+            _known += 1
+            _v = source["patient"]
+            _of.patient = (
+                ClaimPatient.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimActivityParameters.patient")
+            )
+        if "payer" in source:
+            _known += 1
+            _v = source["payer"]
+            _of.payer = (
+                ClaimPayer.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimActivityParameters.payer")
+            )
+        if "receiver" in source:
+            _known += 1
+            _v = source["receiver"]
+            _of.receiver = (
+                ClaimReceiver.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimActivityParameters.receiver")
+            )
+        if "submitter" in source:
+            _known += 1
+            _v = source["submitter"]
+            _of.submitter = (
+                ClaimSubmitter.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimActivityParameters.submitter")
+            )
+        if "subscriber" in source:
+            _known += 1
+            _v = source["subscriber"]
+            _of.subscriber = (
+                ClaimSubscriber.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimActivityParameters.subscriber")
+            )
+        if "coordination_of_benefits" in source:
+            _known += 1
+            _v = source["coordination_of_benefits"]
+            _of.coordination_of_benefits = (
+                CoordinationOfBenefits.from_dict(_v)
+                if isinstance(_v, dict)
+                else sole(
+                    [
+                        CoordinationOfBenefits.from_dict(_i)
+                        if isinstance(_i, dict)
+                        else null_or_misfit(_i, "object", "ClaimActivityParameters.coordination_of_benefits[]")
+                        for _i in _v
+                    ]
+                )
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "object or array", "ClaimActivityParameters.coordination_of_benefits")
+            )
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "transaction_code" in source:
+            _known += 1
+            _v = source["transaction_code"]
+            _of.transaction_code = _ClaimTransactionCode[_v] if isinstance(_v, str) else _v
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimActivityParameters, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -174,7 +215,8 @@ class ClaimActivityParameters(Model):
             _out["trading_partner_id"] = _v
         if (_v := _of.transaction_code) is not UNSET:
             _out["transaction_code"] = write_code(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -191,6 +233,5 @@ def _load() -> None:
         "ClaimReceiver",
         "ClaimSubmitter",
         "ClaimSubscriber",
-        "ClaimTransactionCode",
         "CoordinationOfBenefits",
     )

@@ -12,6 +12,7 @@ from .._values import (
     bind,
     null_or_misfit,
     read_date,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -60,33 +61,52 @@ class ClaimAdjudication(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("amount", UNSET),
-            _pop("procedure_code", UNSET),
-            _pop("procedure_qualifier", UNSET),
-            _v
-            if (_v := _pop("procedure_modifiers", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ClaimAdjudication.procedure_modifiers"),
-            _pop("quantity", UNSET),
-            _v
-            if (_v := _pop("adjustments", UNSET)) is UNSET
-            else [
-                ClaimAdjustment.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ClaimAdjudication.adjustments[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ClaimAdjudication.adjustments"),
-            _v if (_v := _pop("claim_paid_date", UNSET)) is UNSET else read_date(_v),
-            _pop("amount_owed", UNSET),
-            _pop("payer_id", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "amount" in source:
+            _known += 1
+            _of.amount = source["amount"]
+        if "procedure_code" in source:
+            _known += 1
+            _of.procedure_code = source["procedure_code"]
+        if "procedure_qualifier" in source:
+            _known += 1
+            _of.procedure_qualifier = source["procedure_qualifier"]
+        if "procedure_modifiers" in source:
+            _known += 1
+            _v = source["procedure_modifiers"]
+            _of.procedure_modifiers = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "ClaimAdjudication.procedure_modifiers")
+            )
+        if "quantity" in source:
+            _known += 1
+            _of.quantity = source["quantity"]
+        if "adjustments" in source:
+            _known += 1
+            _v = source["adjustments"]
+            _of.adjustments = (
+                [
+                    ClaimAdjustment.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ClaimAdjudication.adjustments[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ClaimAdjudication.adjustments")
+            )
+        if "claim_paid_date" in source:
+            _known += 1
+            _v = source["claim_paid_date"]
+            _of.claim_paid_date = read_date(_v)
+        if "amount_owed" in source:
+            _known += 1
+            _of.amount_owed = source["amount_owed"]
+        if "payer_id" in source:
+            _known += 1
+            _of.payer_id = source["payer_id"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimAdjudication, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,12 +119,12 @@ class ClaimAdjudication(Model):
         if (_v := _of.procedure_qualifier) is not UNSET:
             _out["procedure_qualifier"] = _v
         if (_v := _of.procedure_modifiers) is not UNSET:
-            _out["procedure_modifiers"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["procedure_modifiers"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.quantity) is not UNSET:
             _out["quantity"] = _v
         if (_v := _of.adjustments) is not UNSET:
             _out["adjustments"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.claim_paid_date) is not UNSET:
             _out["claim_paid_date"] = write_date(_v)
@@ -112,7 +132,8 @@ class ClaimAdjudication(Model):
             _out["amount_owed"] = _v
         if (_v := _of.payer_id) is not UNSET:
             _out["payer_id"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

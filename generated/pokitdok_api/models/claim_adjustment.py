@@ -8,13 +8,16 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .claim_adjustment_group import ClaimAdjustmentGroup
+
+_ClaimAdjustmentGroup = code_list("ClaimAdjustmentGroup")
 
 
 @define(repr=False, eq=False)
@@ -42,17 +45,24 @@ class ClaimAdjustment(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("group", UNSET)) is UNSET else ClaimAdjustmentGroup.read(_v),
-            _pop("reason", UNSET),
-            _pop("amount", UNSET),
-            _pop("quantity", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "group" in source:
+            _known += 1
+            _v = source["group"]
+            _of.group = _ClaimAdjustmentGroup[_v] if isinstance(_v, str) else _v
+        if "reason" in source:
+            _known += 1
+            _of.reason = source["reason"]
+        if "amount" in source:
+            _known += 1
+            _of.amount = source["amount"]
+        if "quantity" in source:
+            _known += 1
+            _of.quantity = source["quantity"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimAdjustment, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,12 +76,6 @@ class ClaimAdjustment(Model):
             _out["amount"] = _v
         if (_v := _of.quantity) is not UNSET:
             _out["quantity"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ClaimAdjustmentGroup")

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -43,27 +44,35 @@ class ClaimConvertResponse(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("claims_request", UNSET)) is UNSET
-            else ClaimRequest.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimConvertResponse.claims_request"),
-            _pop("converted_edi", UNSET),
-            _v
-            if (_v := _pop("diagnosis_mappings", UNSET)) is UNSET
-            else [
-                IcdConversion.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ClaimConvertResponse.diagnosis_mappings[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ClaimConvertResponse.diagnosis_mappings"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "claims_request" in source:
+            _known += 1
+            _v = source["claims_request"]
+            _of.claims_request = (
+                ClaimRequest.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimConvertResponse.claims_request")
+            )
+        if "converted_edi" in source:
+            _known += 1
+            _of.converted_edi = source["converted_edi"]
+        if "diagnosis_mappings" in source:
+            _known += 1
+            _v = source["diagnosis_mappings"]
+            _of.diagnosis_mappings = (
+                [
+                    IcdConversion.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ClaimConvertResponse.diagnosis_mappings[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ClaimConvertResponse.diagnosis_mappings")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimConvertResponse, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -75,9 +84,10 @@ class ClaimConvertResponse(Model):
             _out["converted_edi"] = _v
         if (_v := _of.diagnosis_mappings) is not UNSET:
             _out["diagnosis_mappings"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

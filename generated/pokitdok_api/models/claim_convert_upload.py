@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self, cast
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, File
 
 
@@ -25,12 +28,16 @@ class ClaimConvertUpload(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("file", UNSET)),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "file" in source:
+            _known += 1
+            _of.file = source["file"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimConvertUpload, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -38,5 +45,6 @@ class ClaimConvertUpload(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.file) is not UNSET:
             _out["file"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -40,22 +41,28 @@ class ClaimDraft(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _v
-            if (_v := _pop("draft", UNSET)) is UNSET
-            else ClaimRequest.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimDraft.draft"),
-            _v
-            if (_v := _pop("validation_result", UNSET)) is UNSET
-            else ClaimValidationResult.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimDraft.validation_result"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "draft" in source:
+            _known += 1
+            _v = source["draft"]
+            _of.draft = (
+                ClaimRequest.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "ClaimDraft.draft")
+            )
+        if "validation_result" in source:
+            _known += 1
+            _v = source["validation_result"]
+            _of.validation_result = (
+                ClaimValidationResult.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimDraft.validation_result")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimDraft, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,7 +74,8 @@ class ClaimDraft(Model):
             _out["draft"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.validation_result) is not UNSET:
             _out["validation_result"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

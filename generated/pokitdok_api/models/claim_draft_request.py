@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET
 
@@ -35,19 +36,21 @@ class ClaimDraftRequest(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(
-                Any,
-                _v
-                if (_v := _pop("draft", UNSET)) is UNSET
-                else ClaimRequest.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimDraftRequest.draft"),
-            ),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "draft" in source:
+            _known += 1
+            _v = source["draft"]
+            _of.draft = (
+                ClaimRequest.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimDraftRequest.draft")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimDraftRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,7 +58,8 @@ class ClaimDraftRequest(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.draft) is not UNSET:
             _out["draft"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -8,13 +8,16 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .claim_note_reference import ClaimNoteReference
+
+_ClaimNoteReference = code_list("ClaimNoteReference")
 
 
 @define(repr=False, eq=False)
@@ -34,15 +37,18 @@ class ClaimNote(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("reference_code", UNSET)) is UNSET else ClaimNoteReference.read(_v),
-            _pop("note", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "reference_code" in source:
+            _known += 1
+            _v = source["reference_code"]
+            _of.reference_code = _ClaimNoteReference[_v] if isinstance(_v, str) else _v
+        if "note" in source:
+            _known += 1
+            _of.note = source["note"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimNote, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -52,12 +58,6 @@ class ClaimNote(Model):
             _out["reference_code"] = write_code(_v)
         if (_v := _of.note) is not UNSET:
             _out["note"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ClaimNoteReference")

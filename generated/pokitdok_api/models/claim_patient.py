@@ -10,8 +10,10 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     read_date,
+    unknown,
     write_code,
     write_date,
 )
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from .claim_relationship import ClaimRelationship
     from .gender import Gender
     from .postal_address import PostalAddress
+
+_ClaimRelationship = code_list("ClaimRelationship")
+_Gender = code_list("Gender")
 
 
 @define(repr=False, eq=False)
@@ -76,28 +81,59 @@ class ClaimPatient(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("member_id", UNSET),
-            _pop("first_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("suffix", UNSET),
-            _v if (_v := _pop("relationship", UNSET)) is UNSET else ClaimRelationship.read(_v),
-            _v
-            if (_v := _pop("address", UNSET)) is UNSET
-            else PostalAddress.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimPatient.address"),
-            _v if (_v := _pop("birth_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("gender", UNSET)) is UNSET else Gender.read(_v),
-            _v if (_v := _pop("death_date", UNSET)) is UNSET else read_date(_v),
-            _pop("phone", UNSET),
-            _pop("ssn", UNSET),
-            _pop("pregnant", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "member_id" in source:
+            _known += 1
+            _of.member_id = source["member_id"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "suffix" in source:
+            _known += 1
+            _of.suffix = source["suffix"]
+        if "relationship" in source:
+            _known += 1
+            _v = source["relationship"]
+            _of.relationship = _ClaimRelationship[_v] if isinstance(_v, str) else _v
+        if "address" in source:
+            _known += 1
+            _v = source["address"]
+            _of.address = (
+                PostalAddress.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimPatient.address")
+            )
+        if "birth_date" in source:
+            _known += 1
+            _v = source["birth_date"]
+            _of.birth_date = read_date(_v)
+        if "gender" in source:
+            _known += 1
+            _v = source["gender"]
+            _of.gender = _Gender[_v] if isinstance(_v, str) else _v
+        if "death_date" in source:
+            _known += 1
+            _v = source["death_date"]
+            _of.death_date = read_date(_v)
+        if "phone" in source:
+            _known += 1
+            _of.phone = source["phone"]
+        if "ssn" in source:
+            _known += 1
+            _of.ssn = source["ssn"]
+        if "pregnant" in source:
+            _known += 1
+            _of.pregnant = source["pregnant"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimPatient, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -129,7 +165,8 @@ class ClaimPatient(Model):
             _out["ssn"] = _v
         if (_v := _of.pregnant) is not UNSET:
             _out["pregnant"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -137,4 +174,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "ClaimRelationship", "Gender", "PostalAddress")
+    bind(globals(), "PostalAddress")

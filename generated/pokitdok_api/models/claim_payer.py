@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -35,19 +36,28 @@ class ClaimPayer(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("organization_name", UNSET),
-            _pop("id", UNSET),
-            _pop("plan_id", UNSET),
-            _v
-            if (_v := _pop("address", UNSET)) is UNSET
-            else PostalAddress.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimPayer.address"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "organization_name" in source:
+            _known += 1
+            _of.organization_name = source["organization_name"]
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "plan_id" in source:
+            _known += 1
+            _of.plan_id = source["plan_id"]
+        if "address" in source:
+            _known += 1
+            _v = source["address"]
+            _of.address = (
+                PostalAddress.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimPayer.address")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimPayer, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,7 +71,8 @@ class ClaimPayer(Model):
             _out["plan_id"] = _v
         if (_v := _of.address) is not UNSET:
             _out["address"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

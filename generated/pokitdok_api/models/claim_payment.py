@@ -10,8 +10,10 @@ from .._model import Model
 from .._values import (
     Choice,
     bind,
+    code_list,
     null_or_misfit,
     to_json,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -33,6 +35,10 @@ _ADJUDICATION = Choice(
         "InpatientAdjudication": (),
     },
 )
+_ClaimFrequency = code_list("ClaimFrequency")
+_ClaimPaymentStatus = code_list("ClaimPaymentStatus")
+_FacilityType = code_list("FacilityType")
+_FilingIndicator = code_list("FilingIndicator")
 
 
 @define(repr=False, eq=False)
@@ -89,58 +95,94 @@ class ClaimPayment(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("adjudication", UNSET)) is UNSET
-            else _ADJUDICATION.read(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimPayment.adjudication"),
-            _v
-            if (_v := _pop("adjustments", UNSET)) is UNSET
-            else [
-                RemittanceAdjustment.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ClaimPayment.adjustments[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ClaimPayment.adjustments"),
-            _pop("assigned_number", UNSET),
-            _v if (_v := _pop("claim_frequency", UNSET)) is UNSET else ClaimFrequency.read(_v),
-            _pop("control_number", UNSET),
-            _v if (_v := _pop("facility_type", UNSET)) is UNSET else FacilityType.read(_v),
-            _v if (_v := _pop("filing_indicator", UNSET)) is UNSET else FilingIndicator.read(_v),
-            _pop("patient_control_number", UNSET),
-            _v
-            if (_v := _pop("patient_responsibility_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimPayment.patient_responsibility_amount"),
-            _v
-            if (_v := _pop("payment_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimPayment.payment_amount"),
-            _v
-            if (_v := _pop("services", UNSET)) is UNSET
-            else [
-                RemittanceService.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ClaimPayment.services[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ClaimPayment.services"),
-            _v if (_v := _pop("status", UNSET)) is UNSET else ClaimPaymentStatus.read(_v),
-            _v
-            if (_v := _pop("total_charge_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimPayment.total_charge_amount"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "adjudication" in source:
+            _known += 1
+            _v = source["adjudication"]
+            _of.adjudication = (
+                _ADJUDICATION.read(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimPayment.adjudication")
+            )
+        if "adjustments" in source:
+            _known += 1
+            _v = source["adjustments"]
+            _of.adjustments = (
+                [
+                    RemittanceAdjustment.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ClaimPayment.adjustments[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ClaimPayment.adjustments")
+            )
+        if "assigned_number" in source:
+            _known += 1
+            _of.assigned_number = source["assigned_number"]
+        if "claim_frequency" in source:
+            _known += 1
+            _v = source["claim_frequency"]
+            _of.claim_frequency = _ClaimFrequency[_v] if isinstance(_v, str) else _v
+        if "control_number" in source:
+            _known += 1
+            _of.control_number = source["control_number"]
+        if "facility_type" in source:
+            _known += 1
+            _v = source["facility_type"]
+            _of.facility_type = _FacilityType[_v] if isinstance(_v, str) else _v
+        if "filing_indicator" in source:
+            _known += 1
+            _v = source["filing_indicator"]
+            _of.filing_indicator = _FilingIndicator[_v] if isinstance(_v, str) else _v
+        if "patient_control_number" in source:
+            _known += 1
+            _of.patient_control_number = source["patient_control_number"]
+        if "patient_responsibility_amount" in source:
+            _known += 1
+            _v = source["patient_responsibility_amount"]
+            _of.patient_responsibility_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimPayment.patient_responsibility_amount")
+            )
+        if "payment_amount" in source:
+            _known += 1
+            _v = source["payment_amount"]
+            _of.payment_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimPayment.payment_amount")
+            )
+        if "services" in source:
+            _known += 1
+            _v = source["services"]
+            _of.services = (
+                [
+                    RemittanceService.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ClaimPayment.services[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ClaimPayment.services")
+            )
+        if "status" in source:
+            _known += 1
+            _v = source["status"]
+            _of.status = _ClaimPaymentStatus[_v] if isinstance(_v, str) else _v
+        if "total_charge_amount" in source:
+            _known += 1
+            _v = source["total_charge_amount"]
+            _of.total_charge_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimPayment.total_charge_amount")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimPayment, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -150,7 +192,7 @@ class ClaimPayment(Model):
             _out["adjudication"] = to_json(_v)
         if (_v := _of.adjustments) is not UNSET:
             _out["adjustments"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.assigned_number) is not UNSET:
             _out["assigned_number"] = _v
@@ -170,13 +212,14 @@ class ClaimPayment(Model):
             _out["payment_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.services) is not UNSET:
             _out["services"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.status) is not UNSET:
             _out["status"] = write_code(_v)
         if (_v := _of.total_charge_amount) is not UNSET:
             _out["total_charge_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -184,13 +227,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(
-        globals(),
-        "ClaimFrequency",
-        "ClaimPaymentStatus",
-        "FacilityType",
-        "FilingIndicator",
-        "Money",
-        "RemittanceAdjustment",
-        "RemittanceService",
-    )
+    bind(globals(), "Money", "RemittanceAdjustment", "RemittanceService")

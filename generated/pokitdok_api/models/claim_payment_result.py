@@ -10,8 +10,10 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     read_date,
+    unknown,
     write_code,
     write_date,
 )
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from .remittance_payer import RemittancePayer
     from .remittance_person import RemittancePerson
     from .remittance_transaction_type import RemittanceTransactionType
+
+_RemittanceTransactionType = code_list("RemittanceTransactionType")
 
 
 @define(repr=False, eq=False)
@@ -109,102 +113,172 @@ class ClaimPaymentResult(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("adjudication_system_version", UNSET),
-            _pop("authorization_number", UNSET),
-            _v
-            if (_v := _pop("claim_payments", UNSET)) is UNSET
-            else [
-                ClaimPayment.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ClaimPaymentResult.claim_payments[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ClaimPaymentResult.claim_payments"),
-            _v
-            if (_v := _pop("coverage_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimPaymentResult.coverage_amount"),
-            _v if (_v := _pop("coverage_expiration_date", UNSET)) is UNSET else read_date(_v),
-            _v
-            if (_v := _pop("crossover_carrier", UNSET)) is UNSET
-            else CrossoverCarrier.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimPaymentResult.crossover_carrier"),
-            _v
-            if (_v := _pop("discount_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimPaymentResult.discount_amount"),
-            _v
-            if (_v := _pop("financial_information", UNSET)) is UNSET
-            else FinancialInformation.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimPaymentResult.financial_information"),
-            _pop("insurance_policy_number", UNSET),
-            _v
-            if (_v := _pop("insured", UNSET)) is UNSET
-            else RemittancePerson.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimPaymentResult.insured"),
-            _v
-            if (_v := _pop("interest_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimPaymentResult.interest_amount"),
-            _pop("medical_record_number", UNSET),
-            _v
-            if (_v := _pop("meta", UNSET)) is UNSET
-            else RemittanceMeta.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimPaymentResult.meta"),
-            _v
-            if (_v := _pop("patient", UNSET)) is UNSET
-            else RemittancePerson.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimPaymentResult.patient"),
-            _v
-            if (_v := _pop("payee", UNSET)) is UNSET
-            else Payee.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimPaymentResult.payee"),
-            _v
-            if (_v := _pop("payer", UNSET)) is UNSET
-            else RemittancePayer.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimPaymentResult.payer"),
-            _v
-            if (_v := _pop("patient_responsibility_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimPaymentResult.patient_responsibility_amount"),
-            _v
-            if (_v := _pop("payment_responsibility_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimPaymentResult.payment_responsibility_amount"),
-            _pop("prior_authorization_number", UNSET),
-            _v if (_v := _pop("production_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("received_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("statement_period_start_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("statement_period_end_date", UNSET)) is UNSET else read_date(_v),
-            _v
-            if (_v := _pop("payment_adjustments", UNSET)) is UNSET
-            else [
-                PaymentAdjustment.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ClaimPaymentResult.payment_adjustments[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ClaimPaymentResult.payment_adjustments"),
-            _v if (_v := _pop("transaction_type", UNSET)) is UNSET else RemittanceTransactionType.read(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "adjudication_system_version" in source:
+            _known += 1
+            _of.adjudication_system_version = source["adjudication_system_version"]
+        if "authorization_number" in source:
+            _known += 1
+            _of.authorization_number = source["authorization_number"]
+        if "claim_payments" in source:
+            _known += 1
+            _v = source["claim_payments"]
+            _of.claim_payments = (
+                [
+                    ClaimPayment.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ClaimPaymentResult.claim_payments[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ClaimPaymentResult.claim_payments")
+            )
+        if "coverage_amount" in source:
+            _known += 1
+            _v = source["coverage_amount"]
+            _of.coverage_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimPaymentResult.coverage_amount")
+            )
+        if "coverage_expiration_date" in source:
+            _known += 1
+            _v = source["coverage_expiration_date"]
+            _of.coverage_expiration_date = read_date(_v)
+        if "crossover_carrier" in source:
+            _known += 1
+            _v = source["crossover_carrier"]
+            _of.crossover_carrier = (
+                CrossoverCarrier.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimPaymentResult.crossover_carrier")
+            )
+        if "discount_amount" in source:
+            _known += 1
+            _v = source["discount_amount"]
+            _of.discount_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimPaymentResult.discount_amount")
+            )
+        if "financial_information" in source:
+            _known += 1
+            _v = source["financial_information"]
+            _of.financial_information = (
+                FinancialInformation.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimPaymentResult.financial_information")
+            )
+        if "insurance_policy_number" in source:
+            _known += 1
+            _of.insurance_policy_number = source["insurance_policy_number"]
+        if "insured" in source:
+            _known += 1
+            _v = source["insured"]
+            _of.insured = (
+                RemittancePerson.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimPaymentResult.insured")
+            )
+        if "interest_amount" in source:
+            _known += 1
+            _v = source["interest_amount"]
+            _of.interest_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimPaymentResult.interest_amount")
+            )
+        if "medical_record_number" in source:
+            _known += 1
+            _of.medical_record_number = source["medical_record_number"]
+        if "meta" in source:
+            _known += 1
+            _v = source["meta"]
+            _of.meta = (
+                RemittanceMeta.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimPaymentResult.meta")
+            )
+        if "patient" in source:
+            _known += 1
+            _v = source["patient"]
+            _of.patient = (
+                RemittancePerson.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimPaymentResult.patient")
+            )
+        if "payee" in source:
+            _known += 1
+            _v = source["payee"]
+            _of.payee = (
+                Payee.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimPaymentResult.payee")
+            )
+        if "payer" in source:
+            _known += 1
+            _v = source["payer"]
+            _of.payer = (
+                RemittancePayer.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimPaymentResult.payer")
+            )
+        if "patient_responsibility_amount" in source:
+            _known += 1
+            _v = source["patient_responsibility_amount"]
+            _of.patient_responsibility_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimPaymentResult.patient_responsibility_amount")
+            )
+        if "payment_responsibility_amount" in source:
+            _known += 1
+            _v = source["payment_responsibility_amount"]
+            _of.payment_responsibility_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimPaymentResult.payment_responsibility_amount")
+            )
+        if "prior_authorization_number" in source:
+            _known += 1
+            _of.prior_authorization_number = source["prior_authorization_number"]
+        if "production_date" in source:
+            _known += 1
+            _v = source["production_date"]
+            _of.production_date = read_date(_v)
+        if "received_date" in source:
+            _known += 1
+            _v = source["received_date"]
+            _of.received_date = read_date(_v)
+        if "statement_period_start_date" in source:
+            _known += 1
+            _v = source["statement_period_start_date"]
+            _of.statement_period_start_date = read_date(_v)
+        if "statement_period_end_date" in source:
+            _known += 1
+            _v = source["statement_period_end_date"]
+            _of.statement_period_end_date = read_date(_v)
+        if "payment_adjustments" in source:
+            _known += 1
+            _v = source["payment_adjustments"]
+            _of.payment_adjustments = (
+                [
+                    PaymentAdjustment.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ClaimPaymentResult.payment_adjustments[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ClaimPaymentResult.payment_adjustments")
+            )
+        if "transaction_type" in source:
+            _known += 1
+            _v = source["transaction_type"]
+            _of.transaction_type = _RemittanceTransactionType[_v] if isinstance(_v, str) else _v
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimPaymentResult, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -216,7 +290,7 @@ class ClaimPaymentResult(Model):
             _out["authorization_number"] = _v
         if (_v := _of.claim_payments) is not UNSET:
             _out["claim_payments"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.coverage_amount) is not UNSET:
             _out["coverage_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
@@ -260,11 +334,12 @@ class ClaimPaymentResult(Model):
             _out["statement_period_end_date"] = write_date(_v)
         if (_v := _of.payment_adjustments) is not UNSET:
             _out["payment_adjustments"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.transaction_type) is not UNSET:
             _out["transaction_type"] = write_code(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -283,5 +358,4 @@ def _load() -> None:
         "RemittanceMeta",
         "RemittancePayer",
         "RemittancePerson",
-        "RemittanceTransactionType",
     )

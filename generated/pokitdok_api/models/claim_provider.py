@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -63,43 +64,76 @@ class ClaimProvider(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("npi", UNSET),
-            _pop("tax_id", UNSET),
-            _pop("taxonomy_code", UNSET),
-            _pop("first_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("suffix", UNSET),
-            _pop("organization_name", UNSET),
-            _pop("state_license_number", UNSET),
-            _pop("provider_commercial_number", UNSET),
-            _pop("upin", UNSET),
-            _pop("location_number", UNSET),
-            _v
-            if (_v := _pop("address", UNSET)) is UNSET
-            else PostalAddress.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimProvider.address"),
-            _v
-            if (_v := _pop("payment_address", UNSET)) is UNSET
-            else PostalAddress.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimProvider.payment_address"),
-            _v
-            if (_v := _pop("contacts", UNSET)) is UNSET
-            else [
-                Contact.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ClaimProvider.contacts[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ClaimProvider.contacts"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "npi" in source:
+            _known += 1
+            _of.npi = source["npi"]
+        if "tax_id" in source:
+            _known += 1
+            _of.tax_id = source["tax_id"]
+        if "taxonomy_code" in source:
+            _known += 1
+            _of.taxonomy_code = source["taxonomy_code"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "suffix" in source:
+            _known += 1
+            _of.suffix = source["suffix"]
+        if "organization_name" in source:
+            _known += 1
+            _of.organization_name = source["organization_name"]
+        if "state_license_number" in source:
+            _known += 1
+            _of.state_license_number = source["state_license_number"]
+        if "provider_commercial_number" in source:
+            _known += 1
+            _of.provider_commercial_number = source["provider_commercial_number"]
+        if "upin" in source:
+            _known += 1
+            _of.upin = source["upin"]
+        if "location_number" in source:
+            _known += 1
+            _of.location_number = source["location_number"]
+        if "address" in source:
+            _known += 1
+            _v = source["address"]
+            _of.address = (
+                PostalAddress.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimProvider.address")
+            )
+        if "payment_address" in source:
+            _known += 1
+            _v = source["payment_address"]
+            _of.payment_address = (
+                PostalAddress.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimProvider.payment_address")
+            )
+        if "contacts" in source:
+            _known += 1
+            _v = source["contacts"]
+            _of.contacts = (
+                [
+                    Contact.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ClaimProvider.contacts[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ClaimProvider.contacts")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimProvider, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -135,9 +169,10 @@ class ClaimProvider(Model):
             _out["payment_address"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.contacts) is not UNSET:
             _out["contacts"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -23,14 +26,20 @@ class ClaimReceiver(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _pop("organization_name", UNSET),
-            _pop("email", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "organization_name" in source:
+            _known += 1
+            _of.organization_name = source["organization_name"]
+        if "email" in source:
+            _known += 1
+            _of.email = source["email"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimReceiver, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -42,5 +51,6 @@ class ClaimReceiver(Model):
             _out["organization_name"] = _v
         if (_v := _of.email) is not UNSET:
             _out["email"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -9,9 +9,11 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     sole,
     to_json,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from .claim_subscriber import ClaimSubscriber
     from .claim_transaction_code import ClaimTransactionCode
     from .coordination_of_benefits import CoordinationOfBenefits
+
+_ClaimTransactionCode = code_list("ClaimTransactionCode")
 
 
 @define(repr=False, eq=False)
@@ -88,71 +92,107 @@ class ClaimRequest(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("trading_partner_id", UNSET),
-            _v if (_v := _pop("transaction_code", UNSET)) is UNSET else ClaimTransactionCode.read(_v),
-            _v
-            if (_v := _pop("billing_provider", UNSET)) is UNSET
-            else ClaimProvider.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimRequest.billing_provider"),
-            _v
-            if (_v := _pop("subscriber", UNSET)) is UNSET
-            else ClaimSubscriber.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimRequest.subscriber"),
-            _v
-            if (_v := _pop("patient", UNSET)) is UNSET
-            else ClaimPatient.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimRequest.patient"),
-            _v
-            if (_v := _pop("claim", UNSET)) is UNSET
-            else Claim.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimRequest.claim"),
-            _v
-            if (_v := _pop("payer", UNSET)) is UNSET
-            else ClaimPayer.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimRequest.payer"),
-            _v
-            if (_v := _pop("submitter", UNSET)) is UNSET
-            else ClaimSubmitter.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimRequest.submitter"),
-            _v
-            if (_v := _pop("receiver", UNSET)) is UNSET
-            else ClaimReceiver.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimRequest.receiver"),
-            _v
-            if (_v := _pop("coordination_of_benefits", UNSET)) is UNSET
-            else CoordinationOfBenefits.from_dict(_v)
-            if isinstance(_v, dict)
-            else sole(
-                [
-                    CoordinationOfBenefits.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "ClaimRequest.coordination_of_benefits[]")
-                    for _i in _v
-                ]
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "transaction_code" in source:
+            _known += 1
+            _v = source["transaction_code"]
+            _of.transaction_code = _ClaimTransactionCode[_v] if isinstance(_v, str) else _v
+        if "billing_provider" in source:
+            _known += 1
+            _v = source["billing_provider"]
+            _of.billing_provider = (
+                ClaimProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimRequest.billing_provider")
             )
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "object or array", "ClaimRequest.coordination_of_benefits"),
-            _pop("correlation_id", UNSET),
-            _pop("generate_pdf", UNSET),
-            _v
-            if (_v := _pop("application_data", UNSET)) is UNSET
-            else ApplicationData.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimRequest.application_data"),
-            _pop("async", UNSET),
-            _pop("callback_url", UNSET),
-        )
-        _model.additional_properties = _rest
+        if "subscriber" in source:
+            _known += 1
+            _v = source["subscriber"]
+            _of.subscriber = (
+                ClaimSubscriber.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimRequest.subscriber")
+            )
+        if "patient" in source:
+            _known += 1
+            _v = source["patient"]
+            _of.patient = (
+                ClaimPatient.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimRequest.patient")
+            )
+        if "claim" in source:
+            _known += 1
+            _v = source["claim"]
+            _of.claim = (
+                Claim.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "ClaimRequest.claim")
+            )
+        if "payer" in source:
+            _known += 1
+            _v = source["payer"]
+            _of.payer = (
+                ClaimPayer.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "ClaimRequest.payer")
+            )
+        if "submitter" in source:
+            _known += 1
+            _v = source["submitter"]
+            _of.submitter = (
+                ClaimSubmitter.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimRequest.submitter")
+            )
+        if "receiver" in source:
+            _known += 1
+            _v = source["receiver"]
+            _of.receiver = (
+                ClaimReceiver.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimRequest.receiver")
+            )
+        if "coordination_of_benefits" in source:
+            _known += 1
+            _v = source["coordination_of_benefits"]
+            _of.coordination_of_benefits = (
+                CoordinationOfBenefits.from_dict(_v)
+                if isinstance(_v, dict)
+                else sole(
+                    [
+                        CoordinationOfBenefits.from_dict(_i)
+                        if isinstance(_i, dict)
+                        else null_or_misfit(_i, "object", "ClaimRequest.coordination_of_benefits[]")
+                        for _i in _v
+                    ]
+                )
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "object or array", "ClaimRequest.coordination_of_benefits")
+            )
+        if "correlation_id" in source:
+            _known += 1
+            _of.correlation_id = source["correlation_id"]
+        if "generate_pdf" in source:
+            _known += 1
+            _of.generate_pdf = source["generate_pdf"]
+        if "application_data" in source:
+            _known += 1
+            _v = source["application_data"]
+            _of.application_data = (
+                ApplicationData.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimRequest.application_data")
+            )
+        if "async" in source:
+            _known += 1
+            _of.async_ = source["async"]
+        if "callback_url" in source:
+            _known += 1
+            _of.callback_url = source["callback_url"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -188,7 +228,8 @@ class ClaimRequest(Model):
             _out["async"] = _v
         if (_v := _of.callback_url) is not UNSET:
             _out["callback_url"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -206,6 +247,5 @@ def _load() -> None:
         "ClaimReceiver",
         "ClaimSubmitter",
         "ClaimSubscriber",
-        "ClaimTransactionCode",
         "CoordinationOfBenefits",
     )

@@ -10,9 +10,11 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     read_date,
     to_json,
+    unknown,
     write_code,
     write_date,
 )
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from .service_unit_type import ServiceUnitType
     from .supporting_form import SupportingForm
     from .test_result import TestResult
+
+_PlaceOfService = code_list("PlaceOfService")
+_ServiceUnitType = code_list("ServiceUnitType")
 
 
 @define(repr=False, eq=False)
@@ -141,115 +146,200 @@ class ClaimServiceLine(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("procedure_code", UNSET),
-            _v
-            if (_v := _pop("procedure_modifier_codes", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ClaimServiceLine.procedure_modifier_codes"),
-            _pop("procedure_description", UNSET),
-            _pop("revenue_code", UNSET),
-            _pop("charge_amount", UNSET),
-            _pop("unit_count", UNSET),
-            _v if (_v := _pop("unit_type", UNSET)) is UNSET else ServiceUnitType.read(_v),
-            _v
-            if (_v := _pop("diagnosis_codes", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ClaimServiceLine.diagnosis_codes"),
-            _v if (_v := _pop("service_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("service_end_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("place_of_service", UNSET)) is UNSET else PlaceOfService.read(_v),
-            _pop("provider_control_number", UNSET),
-            _v
-            if (_v := _pop("note", UNSET)) is UNSET
-            else ClaimNote.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimServiceLine.note"),
-            _v if (_v := _pop("initial_treatment_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("last_seen_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("begin_therapy_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("certification_revision_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("last_certification_date", UNSET)) is UNSET else read_date(_v),
-            _pop("sales_tax", UNSET),
-            _pop("is_emergency", UNSET),
-            _pop("ambulance_patient_count", UNSET),
-            _v
-            if (_v := _pop("test_results", UNSET)) is UNSET
-            else [
-                TestResult.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ClaimServiceLine.test_results[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ClaimServiceLine.test_results"),
-            _v
-            if (_v := _pop("rendering_provider", UNSET)) is UNSET
-            else ClaimProvider.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimServiceLine.rendering_provider"),
-            _v
-            if (_v := _pop("purchased_service_provider", UNSET)) is UNSET
-            else ClaimProvider.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimServiceLine.purchased_service_provider"),
-            _v
-            if (_v := _pop("supervising_provider", UNSET)) is UNSET
-            else ClaimProvider.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimServiceLine.supervising_provider"),
-            _v
-            if (_v := _pop("ordering_provider", UNSET)) is UNSET
-            else ClaimProvider.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimServiceLine.ordering_provider"),
-            _v
-            if (_v := _pop("referring_provider", UNSET)) is UNSET
-            else ClaimProvider.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimServiceLine.referring_provider"),
-            _v
-            if (_v := _pop("drug", UNSET)) is UNSET
-            else DrugInformation.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimServiceLine.drug"),
-            _v
-            if (_v := _pop("dme_certification", UNSET)) is UNSET
-            else DmeCertification.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimServiceLine.dme_certification"),
-            _v
-            if (_v := _pop("paperwork", UNSET)) is UNSET
-            else [
-                Paperwork.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ClaimServiceLine.paperwork[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ClaimServiceLine.paperwork"),
-            _v
-            if (_v := _pop("forms", UNSET)) is UNSET
-            else [
-                SupportingForm.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ClaimServiceLine.forms[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ClaimServiceLine.forms"),
-            _pop("referral_number", UNSET),
-            _v
-            if (_v := _pop("adjudication", UNSET)) is UNSET
-            else ClaimAdjudication.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimServiceLine.adjudication"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "procedure_code" in source:
+            _known += 1
+            _of.procedure_code = source["procedure_code"]
+        if "procedure_modifier_codes" in source:
+            _known += 1
+            _v = source["procedure_modifier_codes"]
+            _of.procedure_modifier_codes = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "ClaimServiceLine.procedure_modifier_codes")
+            )
+        if "procedure_description" in source:
+            _known += 1
+            _of.procedure_description = source["procedure_description"]
+        if "revenue_code" in source:
+            _known += 1
+            _of.revenue_code = source["revenue_code"]
+        if "charge_amount" in source:
+            _known += 1
+            _of.charge_amount = source["charge_amount"]
+        if "unit_count" in source:
+            _known += 1
+            _of.unit_count = source["unit_count"]
+        if "unit_type" in source:
+            _known += 1
+            _v = source["unit_type"]
+            _of.unit_type = _ServiceUnitType[_v] if isinstance(_v, str) else _v
+        if "diagnosis_codes" in source:
+            _known += 1
+            _v = source["diagnosis_codes"]
+            _of.diagnosis_codes = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "ClaimServiceLine.diagnosis_codes")
+            )
+        if "service_date" in source:
+            _known += 1
+            _v = source["service_date"]
+            _of.service_date = read_date(_v)
+        if "service_end_date" in source:
+            _known += 1
+            _v = source["service_end_date"]
+            _of.service_end_date = read_date(_v)
+        if "place_of_service" in source:
+            _known += 1
+            _v = source["place_of_service"]
+            _of.place_of_service = _PlaceOfService[_v] if isinstance(_v, str) else _v
+        if "provider_control_number" in source:
+            _known += 1
+            _of.provider_control_number = source["provider_control_number"]
+        if "note" in source:
+            _known += 1
+            _v = source["note"]
+            _of.note = (
+                ClaimNote.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimServiceLine.note")
+            )
+        if "initial_treatment_date" in source:
+            _known += 1
+            _v = source["initial_treatment_date"]
+            _of.initial_treatment_date = read_date(_v)
+        if "last_seen_date" in source:
+            _known += 1
+            _v = source["last_seen_date"]
+            _of.last_seen_date = read_date(_v)
+        if "begin_therapy_date" in source:
+            _known += 1
+            _v = source["begin_therapy_date"]
+            _of.begin_therapy_date = read_date(_v)
+        if "certification_revision_date" in source:
+            _known += 1
+            _v = source["certification_revision_date"]
+            _of.certification_revision_date = read_date(_v)
+        if "last_certification_date" in source:
+            _known += 1
+            _v = source["last_certification_date"]
+            _of.last_certification_date = read_date(_v)
+        if "sales_tax" in source:
+            _known += 1
+            _of.sales_tax = source["sales_tax"]
+        if "is_emergency" in source:
+            _known += 1
+            _of.is_emergency = source["is_emergency"]
+        if "ambulance_patient_count" in source:
+            _known += 1
+            _of.ambulance_patient_count = source["ambulance_patient_count"]
+        if "test_results" in source:
+            _known += 1
+            _v = source["test_results"]
+            _of.test_results = (
+                [
+                    TestResult.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ClaimServiceLine.test_results[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ClaimServiceLine.test_results")
+            )
+        if "rendering_provider" in source:
+            _known += 1
+            _v = source["rendering_provider"]
+            _of.rendering_provider = (
+                ClaimProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimServiceLine.rendering_provider")
+            )
+        if "purchased_service_provider" in source:
+            _known += 1
+            _v = source["purchased_service_provider"]
+            _of.purchased_service_provider = (
+                ClaimProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimServiceLine.purchased_service_provider")
+            )
+        if "supervising_provider" in source:
+            _known += 1
+            _v = source["supervising_provider"]
+            _of.supervising_provider = (
+                ClaimProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimServiceLine.supervising_provider")
+            )
+        if "ordering_provider" in source:
+            _known += 1
+            _v = source["ordering_provider"]
+            _of.ordering_provider = (
+                ClaimProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimServiceLine.ordering_provider")
+            )
+        if "referring_provider" in source:
+            _known += 1
+            _v = source["referring_provider"]
+            _of.referring_provider = (
+                ClaimProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimServiceLine.referring_provider")
+            )
+        if "drug" in source:
+            _known += 1
+            _v = source["drug"]
+            _of.drug = (
+                DrugInformation.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimServiceLine.drug")
+            )
+        if "dme_certification" in source:
+            _known += 1
+            _v = source["dme_certification"]
+            _of.dme_certification = (
+                DmeCertification.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimServiceLine.dme_certification")
+            )
+        if "paperwork" in source:
+            _known += 1
+            _v = source["paperwork"]
+            _of.paperwork = (
+                [
+                    Paperwork.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ClaimServiceLine.paperwork[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ClaimServiceLine.paperwork")
+            )
+        if "forms" in source:
+            _known += 1
+            _v = source["forms"]
+            _of.forms = (
+                [
+                    SupportingForm.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ClaimServiceLine.forms[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ClaimServiceLine.forms")
+            )
+        if "referral_number" in source:
+            _known += 1
+            _of.referral_number = source["referral_number"]
+        if "adjudication" in source:
+            _known += 1
+            _v = source["adjudication"]
+            _of.adjudication = (
+                ClaimAdjudication.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimServiceLine.adjudication")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimServiceLine, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -258,7 +348,7 @@ class ClaimServiceLine(Model):
         if (_v := _of.procedure_code) is not UNSET:
             _out["procedure_code"] = _v
         if (_v := _of.procedure_modifier_codes) is not UNSET:
-            _out["procedure_modifier_codes"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["procedure_modifier_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.procedure_description) is not UNSET:
             _out["procedure_description"] = _v
         if (_v := _of.revenue_code) is not UNSET:
@@ -270,7 +360,7 @@ class ClaimServiceLine(Model):
         if (_v := _of.unit_type) is not UNSET:
             _out["unit_type"] = write_code(_v)
         if (_v := _of.diagnosis_codes) is not UNSET:
-            _out["diagnosis_codes"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["diagnosis_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.service_date) is not UNSET:
             _out["service_date"] = write_date(_v)
         if (_v := _of.service_end_date) is not UNSET:
@@ -299,7 +389,7 @@ class ClaimServiceLine(Model):
             _out["ambulance_patient_count"] = _v
         if (_v := _of.test_results) is not UNSET:
             _out["test_results"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.rendering_provider) is not UNSET:
             _out["rendering_provider"] = _v.to_dict() if isinstance(_v, Model) else _v
@@ -317,17 +407,18 @@ class ClaimServiceLine(Model):
             _out["dme_certification"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.paperwork) is not UNSET:
             _out["paperwork"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.forms) is not UNSET:
             _out["forms"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.referral_number) is not UNSET:
             _out["referral_number"] = _v
         if (_v := _of.adjudication) is not UNSET:
             _out["adjudication"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -343,8 +434,6 @@ def _load() -> None:
         "DmeCertification",
         "DrugInformation",
         "Paperwork",
-        "PlaceOfService",
-        "ServiceUnitType",
         "SupportingForm",
         "TestResult",
     )

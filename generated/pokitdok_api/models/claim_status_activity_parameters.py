@@ -12,6 +12,7 @@ from .._values import (
     bind,
     null_or_misfit,
     read_date,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -63,41 +64,67 @@ class ClaimStatusActivityParameters(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("trading_partner_id", UNSET),
-            _v
-            if (_v := _pop("patient", UNSET)) is UNSET
-            else ServiceReviewMember.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimStatusActivityParameters.patient"),
-            _v
-            if (_v := _pop("subscriber", UNSET)) is UNSET
-            else ServiceReviewMember.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimStatusActivityParameters.subscriber"),
-            _v
-            if (_v := _pop("provider", UNSET)) is UNSET
-            else ClaimProvider.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimStatusActivityParameters.provider"),
-            _v
-            if (_v := _pop("payer", UNSET)) is UNSET
-            else ServiceReviewPayer.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimStatusActivityParameters.payer"),
-            _v
-            if (_v := _pop("receiver", UNSET)) is UNSET
-            else ClaimReceiver.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimStatusActivityParameters.receiver"),
-            _v if (_v := _pop("service_date", UNSET)) is UNSET else read_date(_v),
-            _pop("client_id", UNSET),
-            _pop("correlation_id", UNSET),
-            _pop("async", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "patient" in source:
+            _known += 1
+            _v = source["patient"]
+            _of.patient = (
+                ServiceReviewMember.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimStatusActivityParameters.patient")
+            )
+        if "subscriber" in source:
+            _known += 1
+            _v = source["subscriber"]
+            _of.subscriber = (
+                ServiceReviewMember.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimStatusActivityParameters.subscriber")
+            )
+        if "provider" in source:
+            _known += 1
+            _v = source["provider"]
+            _of.provider = (
+                ClaimProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimStatusActivityParameters.provider")
+            )
+        if "payer" in source:
+            _known += 1
+            _v = source["payer"]
+            _of.payer = (
+                ServiceReviewPayer.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimStatusActivityParameters.payer")
+            )
+        if "receiver" in source:
+            _known += 1
+            _v = source["receiver"]
+            _of.receiver = (
+                ClaimReceiver.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimStatusActivityParameters.receiver")
+            )
+        if "service_date" in source:
+            _known += 1
+            _v = source["service_date"]
+            _of.service_date = read_date(_v)
+        if "client_id" in source:
+            _known += 1
+            _of.client_id = source["client_id"]
+        if "correlation_id" in source:
+            _known += 1
+            _of.correlation_id = source["correlation_id"]
+        if "async" in source:
+            _known += 1
+            _of.async_ = source["async"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimStatusActivityParameters, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -123,7 +150,8 @@ class ClaimStatusActivityParameters(Model):
             _out["correlation_id"] = _v
         if (_v := _of.async_) is not UNSET:
             _out["async"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -12,6 +12,7 @@ from .._values import (
     bind,
     null_or_misfit,
     read_date,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -87,54 +88,96 @@ class ClaimStatusClaim(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("applied_to_deductible", UNSET),
-            _v if (_v := _pop("adjudication_finalized_date", UNSET)) is UNSET else read_date(_v),
-            _pop("check_number", UNSET),
-            _pop("claim_control_number", UNSET),
-            _pop("claim_id_number", UNSET),
-            _v
-            if (_v := _pop("claim_payment_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimStatusClaim.claim_payment_amount"),
-            _v
-            if (_v := _pop("total_claim_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimStatusClaim.total_claim_amount"),
-            _pop("patient_control_number", UNSET),
-            _pop("bill_type_id", UNSET),
-            _pop("pharmacy_prescription_number", UNSET),
-            _v if (_v := _pop("remittance_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("service_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("service_end_date", UNSET)) is UNSET else read_date(_v),
-            _v
-            if (_v := _pop("services", UNSET)) is UNSET
-            else [
-                ClaimStatusService.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ClaimStatusClaim.services[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ClaimStatusClaim.services"),
-            _pop("status_code", UNSET),
-            _v
-            if (_v := _pop("statuses", UNSET)) is UNSET
-            else [
-                StatusInformation.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ClaimStatusClaim.statuses[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ClaimStatusClaim.statuses"),
-            _pop("tracking_id", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "applied_to_deductible" in source:
+            _known += 1
+            _of.applied_to_deductible = source["applied_to_deductible"]
+        if "adjudication_finalized_date" in source:
+            _known += 1
+            _v = source["adjudication_finalized_date"]
+            _of.adjudication_finalized_date = read_date(_v)
+        if "check_number" in source:
+            _known += 1
+            _of.check_number = source["check_number"]
+        if "claim_control_number" in source:
+            _known += 1
+            _of.claim_control_number = source["claim_control_number"]
+        if "claim_id_number" in source:
+            _known += 1
+            _of.claim_id_number = source["claim_id_number"]
+        if "claim_payment_amount" in source:
+            _known += 1
+            _v = source["claim_payment_amount"]
+            _of.claim_payment_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimStatusClaim.claim_payment_amount")
+            )
+        if "total_claim_amount" in source:
+            _known += 1
+            _v = source["total_claim_amount"]
+            _of.total_claim_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimStatusClaim.total_claim_amount")
+            )
+        if "patient_control_number" in source:
+            _known += 1
+            _of.patient_control_number = source["patient_control_number"]
+        if "bill_type_id" in source:
+            _known += 1
+            _of.bill_type_id = source["bill_type_id"]
+        if "pharmacy_prescription_number" in source:
+            _known += 1
+            _of.pharmacy_prescription_number = source["pharmacy_prescription_number"]
+        if "remittance_date" in source:
+            _known += 1
+            _v = source["remittance_date"]
+            _of.remittance_date = read_date(_v)
+        if "service_date" in source:
+            _known += 1
+            _v = source["service_date"]
+            _of.service_date = read_date(_v)
+        if "service_end_date" in source:
+            _known += 1
+            _v = source["service_end_date"]
+            _of.service_end_date = read_date(_v)
+        if "services" in source:
+            _known += 1
+            _v = source["services"]
+            _of.services = (
+                [
+                    ClaimStatusService.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ClaimStatusClaim.services[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ClaimStatusClaim.services")
+            )
+        if "status_code" in source:
+            _known += 1
+            _of.status_code = source["status_code"]
+        if "statuses" in source:
+            _known += 1
+            _v = source["statuses"]
+            _of.statuses = (
+                [
+                    StatusInformation.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ClaimStatusClaim.statuses[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ClaimStatusClaim.statuses")
+            )
+        if "tracking_id" in source:
+            _known += 1
+            _of.tracking_id = source["tracking_id"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimStatusClaim, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -168,17 +211,18 @@ class ClaimStatusClaim(Model):
             _out["service_end_date"] = write_date(_v)
         if (_v := _of.services) is not UNSET:
             _out["services"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.status_code) is not UNSET:
             _out["status_code"] = _v
         if (_v := _of.statuses) is not UNSET:
             _out["statuses"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.tracking_id) is not UNSET:
             _out["tracking_id"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

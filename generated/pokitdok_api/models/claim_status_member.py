@@ -9,8 +9,9 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
     read_date,
+    unknown,
     write_code,
     write_date,
 )
@@ -18,6 +19,8 @@ from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .gender_title_case import GenderTitleCase
+
+_GenderTitleCase = code_list("GenderTitleCase")
 
 
 @define(repr=False, eq=False)
@@ -54,20 +57,34 @@ class ClaimStatusMember(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _pop("first_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("suffix", UNSET),
-            _v if (_v := _pop("birth_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("gender", UNSET)) is UNSET else GenderTitleCase.read(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "suffix" in source:
+            _known += 1
+            _of.suffix = source["suffix"]
+        if "birth_date" in source:
+            _known += 1
+            _v = source["birth_date"]
+            _of.birth_date = read_date(_v)
+        if "gender" in source:
+            _known += 1
+            _v = source["gender"]
+            _of.gender = _GenderTitleCase[_v] if isinstance(_v, str) else _v
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimStatusMember, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -87,12 +104,6 @@ class ClaimStatusMember(Model):
             _out["birth_date"] = write_date(_v)
         if (_v := _of.gender) is not UNSET:
             _out["gender"] = write_code(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "GenderTitleCase")

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -58,41 +59,60 @@ class ClaimStatusPatient(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _pop("first_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("suffix", UNSET),
-            _v
-            if (_v := _pop("claims", UNSET)) is UNSET
-            else [
-                ClaimStatusClaim.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ClaimStatusPatient.claims[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ClaimStatusPatient.claims"),
-            _v
-            if (_v := _pop("claim_level_info", UNSET)) is UNSET
-            else EarlyClaimStatusClaim.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimStatusPatient.claim_level_info"),
-            _v
-            if (_v := _pop("service_line_level_info", UNSET)) is UNSET
-            else [
-                EarlyClaimStatusServiceLine.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ClaimStatusPatient.service_line_level_info[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ClaimStatusPatient.service_line_level_info"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "suffix" in source:
+            _known += 1
+            _of.suffix = source["suffix"]
+        if "claims" in source:
+            _known += 1
+            _v = source["claims"]
+            _of.claims = (
+                [
+                    ClaimStatusClaim.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ClaimStatusPatient.claims[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ClaimStatusPatient.claims")
+            )
+        if "claim_level_info" in source:
+            _known += 1
+            _v = source["claim_level_info"]
+            _of.claim_level_info = (
+                EarlyClaimStatusClaim.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimStatusPatient.claim_level_info")
+            )
+        if "service_line_level_info" in source:
+            _known += 1
+            _v = source["service_line_level_info"]
+            _of.service_line_level_info = (
+                [
+                    EarlyClaimStatusServiceLine.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ClaimStatusPatient.service_line_level_info[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ClaimStatusPatient.service_line_level_info")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimStatusPatient, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,15 +130,16 @@ class ClaimStatusPatient(Model):
             _out["suffix"] = _v
         if (_v := _of.claims) is not UNSET:
             _out["claims"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.claim_level_info) is not UNSET:
             _out["claim_level_info"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.service_line_level_info) is not UNSET:
             _out["service_line_level_info"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

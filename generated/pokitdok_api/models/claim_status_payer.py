@@ -10,6 +10,7 @@ from attrs import define
 from .._model import Model
 from .._values import (
     read_date,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -30,15 +31,25 @@ class ClaimStatusPayer(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("name", UNSET),
-            _pop("id", UNSET),
-            _v if (_v := _pop("date_received", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("date_processed", UNSET)) is UNSET else read_date(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "date_received" in source:
+            _known += 1
+            _v = source["date_received"]
+            _of.date_received = read_date(_v)
+        if "date_processed" in source:
+            _known += 1
+            _v = source["date_processed"]
+            _of.date_processed = read_date(_v)
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimStatusPayer, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -52,5 +63,6 @@ class ClaimStatusPayer(Model):
             _out["date_received"] = write_date(_v)
         if (_v := _of.date_processed) is not UNSET:
             _out["date_processed"] = write_date(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -33,19 +36,35 @@ class ClaimStatusProvider(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("npi", UNSET),
-            _pop("tax_id", UNSET),
-            _pop("service_provider_number", UNSET),
-            _pop("first_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("suffix", UNSET),
-            _pop("organization_name", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "npi" in source:
+            _known += 1
+            _of.npi = source["npi"]
+        if "tax_id" in source:
+            _known += 1
+            _of.tax_id = source["tax_id"]
+        if "service_provider_number" in source:
+            _known += 1
+            _of.service_provider_number = source["service_provider_number"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "suffix" in source:
+            _known += 1
+            _of.suffix = source["suffix"]
+        if "organization_name" in source:
+            _known += 1
+            _of.organization_name = source["organization_name"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimStatusProvider, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,5 +86,6 @@ class ClaimStatusProvider(Model):
             _out["suffix"] = _v
         if (_v := _of.organization_name) is not UNSET:
             _out["organization_name"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

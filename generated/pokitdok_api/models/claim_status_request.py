@@ -12,6 +12,7 @@ from .._values import (
     bind,
     null_or_misfit,
     read_date,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -80,50 +81,90 @@ class ClaimStatusRequest(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("trading_partner_id", UNSET)),
-            _v
-            if (_v := _pop("patient", UNSET)) is UNSET
-            else ClaimStatusMember.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimStatusRequest.patient"),
-            _v
-            if (_v := _pop("subscriber", UNSET)) is UNSET
-            else ClaimStatusMember.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimStatusRequest.subscriber"),
-            _v
-            if (_v := _pop("provider", UNSET)) is UNSET
-            else ClaimStatusProvider.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimStatusRequest.provider"),
-            _v if (_v := _pop("service_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("service_end_date", UNSET)) is UNSET else read_date(_v),
-            _pop("tracking_id", UNSET),
-            _pop("claims_activity_id", UNSET),
-            _pop("claim_charge_amount", UNSET),
-            _v
-            if (_v := _pop("payer", UNSET)) is UNSET
-            else ClaimStatusRequestPayer.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimStatusRequest.payer"),
-            _v
-            if (_v := _pop("receiver", UNSET)) is UNSET
-            else ClaimStatusReceiver.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimStatusRequest.receiver"),
-            _pop("pharmacy_prescription_number", UNSET),
-            _v
-            if (_v := _pop("application_data", UNSET)) is UNSET
-            else ApplicationData.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimStatusRequest.application_data"),
-            _pop("async", UNSET),
-            _pop("callback_url", UNSET),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "patient" in source:
+            _known += 1
+            _v = source["patient"]
+            _of.patient = (
+                ClaimStatusMember.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimStatusRequest.patient")
+            )
+        if "subscriber" in source:
+            _known += 1
+            _v = source["subscriber"]
+            _of.subscriber = (
+                ClaimStatusMember.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimStatusRequest.subscriber")
+            )
+        if "provider" in source:
+            _known += 1
+            _v = source["provider"]
+            _of.provider = (
+                ClaimStatusProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimStatusRequest.provider")
+            )
+        if "service_date" in source:
+            _known += 1
+            _v = source["service_date"]
+            _of.service_date = read_date(_v)
+        if "service_end_date" in source:
+            _known += 1
+            _v = source["service_end_date"]
+            _of.service_end_date = read_date(_v)
+        if "tracking_id" in source:
+            _known += 1
+            _of.tracking_id = source["tracking_id"]
+        if "claims_activity_id" in source:
+            _known += 1
+            _of.claims_activity_id = source["claims_activity_id"]
+        if "claim_charge_amount" in source:
+            _known += 1
+            _of.claim_charge_amount = source["claim_charge_amount"]
+        if "payer" in source:
+            _known += 1
+            _v = source["payer"]
+            _of.payer = (
+                ClaimStatusRequestPayer.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimStatusRequest.payer")
+            )
+        if "receiver" in source:
+            _known += 1
+            _v = source["receiver"]
+            _of.receiver = (
+                ClaimStatusReceiver.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimStatusRequest.receiver")
+            )
+        if "pharmacy_prescription_number" in source:
+            _known += 1
+            _of.pharmacy_prescription_number = source["pharmacy_prescription_number"]
+        if "application_data" in source:
+            _known += 1
+            _v = source["application_data"]
+            _of.application_data = (
+                ApplicationData.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimStatusRequest.application_data")
+            )
+        if "async" in source:
+            _known += 1
+            _of.async_ = source["async"]
+        if "callback_url" in source:
+            _known += 1
+            _of.callback_url = source["callback_url"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimStatusRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -159,7 +200,8 @@ class ClaimStatusRequest(Model):
             _out["async"] = _v
         if (_v := _of.callback_url) is not UNSET:
             _out["callback_url"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

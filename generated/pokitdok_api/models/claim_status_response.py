@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -51,39 +52,57 @@ class ClaimStatusResponse(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("client_id", UNSET),
-            _pop("correlation_id", UNSET),
-            _pop("trading_partner_id", UNSET),
-            _v
-            if (_v := _pop("payer", UNSET)) is UNSET
-            else ClaimStatusPayer.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimStatusResponse.payer"),
-            _v
-            if (_v := _pop("submitter", UNSET)) is UNSET
-            else ClaimStatusSubmitter.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimStatusResponse.submitter"),
-            _v
-            if (_v := _pop("providers", UNSET)) is UNSET
-            else [
-                ClaimStatusProviderResult.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ClaimStatusResponse.providers[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ClaimStatusResponse.providers"),
-            _v
-            if (_v := _pop("patient", UNSET)) is UNSET
-            else ClaimStatusPatient.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimStatusResponse.patient"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "client_id" in source:
+            _known += 1
+            _of.client_id = source["client_id"]
+        if "correlation_id" in source:
+            _known += 1
+            _of.correlation_id = source["correlation_id"]
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "payer" in source:
+            _known += 1
+            _v = source["payer"]
+            _of.payer = (
+                ClaimStatusPayer.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimStatusResponse.payer")
+            )
+        if "submitter" in source:
+            _known += 1
+            _v = source["submitter"]
+            _of.submitter = (
+                ClaimStatusSubmitter.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimStatusResponse.submitter")
+            )
+        if "providers" in source:
+            _known += 1
+            _v = source["providers"]
+            _of.providers = (
+                [
+                    ClaimStatusProviderResult.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ClaimStatusResponse.providers[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ClaimStatusResponse.providers")
+            )
+        if "patient" in source:
+            _known += 1
+            _v = source["patient"]
+            _of.patient = (
+                ClaimStatusPatient.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimStatusResponse.patient")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimStatusResponse, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,11 +120,12 @@ class ClaimStatusResponse(Model):
             _out["submitter"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.providers) is not UNSET:
             _out["providers"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.patient) is not UNSET:
             _out["patient"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

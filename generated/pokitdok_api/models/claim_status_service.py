@@ -12,6 +12,7 @@ from .._values import (
     bind,
     null_or_misfit,
     read_date,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -59,36 +60,57 @@ class ClaimStatusService(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("charge_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimStatusService.charge_amount"),
-            _v
-            if (_v := _pop("payment_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimStatusService.payment_amount"),
-            _pop("cpt_code", UNSET),
-            _pop("line_item_control_number", UNSET),
-            _pop("pharmacy_prescription_number", UNSET),
-            _v if (_v := _pop("service_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("service_end_date", UNSET)) is UNSET else read_date(_v),
-            _v
-            if (_v := _pop("statuses", UNSET)) is UNSET
-            else [
-                StatusInformation.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ClaimStatusService.statuses[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ClaimStatusService.statuses"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "charge_amount" in source:
+            _known += 1
+            _v = source["charge_amount"]
+            _of.charge_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimStatusService.charge_amount")
+            )
+        if "payment_amount" in source:
+            _known += 1
+            _v = source["payment_amount"]
+            _of.payment_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimStatusService.payment_amount")
+            )
+        if "cpt_code" in source:
+            _known += 1
+            _of.cpt_code = source["cpt_code"]
+        if "line_item_control_number" in source:
+            _known += 1
+            _of.line_item_control_number = source["line_item_control_number"]
+        if "pharmacy_prescription_number" in source:
+            _known += 1
+            _of.pharmacy_prescription_number = source["pharmacy_prescription_number"]
+        if "service_date" in source:
+            _known += 1
+            _v = source["service_date"]
+            _of.service_date = read_date(_v)
+        if "service_end_date" in source:
+            _known += 1
+            _v = source["service_end_date"]
+            _of.service_end_date = read_date(_v)
+        if "statuses" in source:
+            _known += 1
+            _v = source["statuses"]
+            _of.statuses = (
+                [
+                    StatusInformation.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ClaimStatusService.statuses[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ClaimStatusService.statuses")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimStatusService, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,9 +132,10 @@ class ClaimStatusService(Model):
             _out["service_end_date"] = write_date(_v)
         if (_v := _of.statuses) is not UNSET:
             _out["statuses"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -58,39 +59,64 @@ class ClaimStatusSubmitter(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _pop("first_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("organization_name", UNSET),
-            _pop("tracking_id", UNSET),
-            _v
-            if (_v := _pop("statuses", UNSET)) is UNSET
-            else [
-                StatusInformation.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ClaimStatusSubmitter.statuses[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ClaimStatusSubmitter.statuses"),
-            _pop("accepted_quantity", UNSET),
-            _pop("rejected_quantity", UNSET),
-            _v
-            if (_v := _pop("amount_in_process", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimStatusSubmitter.amount_in_process"),
-            _v
-            if (_v := _pop("amount_returned", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimStatusSubmitter.amount_returned"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "organization_name" in source:
+            _known += 1
+            _of.organization_name = source["organization_name"]
+        if "tracking_id" in source:
+            _known += 1
+            _of.tracking_id = source["tracking_id"]
+        if "statuses" in source:
+            _known += 1
+            _v = source["statuses"]
+            _of.statuses = (
+                [
+                    StatusInformation.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ClaimStatusSubmitter.statuses[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ClaimStatusSubmitter.statuses")
+            )
+        if "accepted_quantity" in source:
+            _known += 1
+            _of.accepted_quantity = source["accepted_quantity"]
+        if "rejected_quantity" in source:
+            _known += 1
+            _of.rejected_quantity = source["rejected_quantity"]
+        if "amount_in_process" in source:
+            _known += 1
+            _v = source["amount_in_process"]
+            _of.amount_in_process = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimStatusSubmitter.amount_in_process")
+            )
+        if "amount_returned" in source:
+            _known += 1
+            _v = source["amount_returned"]
+            _of.amount_returned = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimStatusSubmitter.amount_returned")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimStatusSubmitter, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,7 +136,7 @@ class ClaimStatusSubmitter(Model):
             _out["tracking_id"] = _v
         if (_v := _of.statuses) is not UNSET:
             _out["statuses"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.accepted_quantity) is not UNSET:
             _out["accepted_quantity"] = _v
@@ -120,7 +146,8 @@ class ClaimStatusSubmitter(Model):
             _out["amount_in_process"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.amount_returned) is not UNSET:
             _out["amount_returned"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

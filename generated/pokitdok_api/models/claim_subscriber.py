@@ -10,8 +10,10 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     read_date,
+    unknown,
     write_code,
     write_date,
 )
@@ -26,6 +28,14 @@ if TYPE_CHECKING:
     from .payer_responsibility import PayerResponsibility
     from .postal_address import PostalAddress
     from .yes_or_no import YesOrNo
+
+_ClaimFilingCode = code_list("ClaimFilingCode")
+_ClaimRelationship = code_list("ClaimRelationship")
+_Gender = code_list("Gender")
+_InformationRelease = code_list("InformationRelease")
+_PatientSignatureSource = code_list("PatientSignatureSource")
+_PayerResponsibility = code_list("PayerResponsibility")
+_YesOrNo = code_list("YesOrNo")
 
 
 @define(repr=False, eq=False)
@@ -95,33 +105,78 @@ class ClaimSubscriber(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("member_id", UNSET),
-            _pop("first_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("suffix", UNSET),
-            _v if (_v := _pop("birth_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("gender", UNSET)) is UNSET else Gender.read(_v),
-            _v
-            if (_v := _pop("address", UNSET)) is UNSET
-            else PostalAddress.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimSubscriber.address"),
-            _pop("phone", UNSET),
-            _pop("ssn", UNSET),
-            _pop("group_number", UNSET),
-            _pop("group_name", UNSET),
-            _v if (_v := _pop("claim_filing_code", UNSET)) is UNSET else ClaimFilingCode.read(_v),
-            _v if (_v := _pop("payer_responsibility", UNSET)) is UNSET else PayerResponsibility.read(_v),
-            _v if (_v := _pop("relationship", UNSET)) is UNSET else ClaimRelationship.read(_v),
-            _v if (_v := _pop("authorize_payment_to_billing_provider", UNSET)) is UNSET else YesOrNo.read(_v),
-            _v if (_v := _pop("patient_signature_source", UNSET)) is UNSET else PatientSignatureSource.read(_v),
-            _v if (_v := _pop("release_of_information_code", UNSET)) is UNSET else InformationRelease.read(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "member_id" in source:
+            _known += 1
+            _of.member_id = source["member_id"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "suffix" in source:
+            _known += 1
+            _of.suffix = source["suffix"]
+        if "birth_date" in source:
+            _known += 1
+            _v = source["birth_date"]
+            _of.birth_date = read_date(_v)
+        if "gender" in source:
+            _known += 1
+            _v = source["gender"]
+            _of.gender = _Gender[_v] if isinstance(_v, str) else _v
+        if "address" in source:
+            _known += 1
+            _v = source["address"]
+            _of.address = (
+                PostalAddress.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimSubscriber.address")
+            )
+        if "phone" in source:
+            _known += 1
+            _of.phone = source["phone"]
+        if "ssn" in source:
+            _known += 1
+            _of.ssn = source["ssn"]
+        if "group_number" in source:
+            _known += 1
+            _of.group_number = source["group_number"]
+        if "group_name" in source:
+            _known += 1
+            _of.group_name = source["group_name"]
+        if "claim_filing_code" in source:
+            _known += 1
+            _v = source["claim_filing_code"]
+            _of.claim_filing_code = _ClaimFilingCode[_v] if isinstance(_v, str) else _v
+        if "payer_responsibility" in source:
+            _known += 1
+            _v = source["payer_responsibility"]
+            _of.payer_responsibility = _PayerResponsibility[_v] if isinstance(_v, str) else _v
+        if "relationship" in source:
+            _known += 1
+            _v = source["relationship"]
+            _of.relationship = _ClaimRelationship[_v] if isinstance(_v, str) else _v
+        if "authorize_payment_to_billing_provider" in source:
+            _known += 1
+            _v = source["authorize_payment_to_billing_provider"]
+            _of.authorize_payment_to_billing_provider = _YesOrNo[_v] if isinstance(_v, str) else _v
+        if "patient_signature_source" in source:
+            _known += 1
+            _v = source["patient_signature_source"]
+            _of.patient_signature_source = _PatientSignatureSource[_v] if isinstance(_v, str) else _v
+        if "release_of_information_code" in source:
+            _known += 1
+            _v = source["release_of_information_code"]
+            _of.release_of_information_code = _InformationRelease[_v] if isinstance(_v, str) else _v
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimSubscriber, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -163,7 +218,8 @@ class ClaimSubscriber(Model):
             _out["patient_signature_source"] = write_code(_v)
         if (_v := _of.release_of_information_code) is not UNSET:
             _out["release_of_information_code"] = write_code(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -171,14 +227,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(
-        globals(),
-        "ClaimFilingCode",
-        "ClaimRelationship",
-        "Gender",
-        "InformationRelease",
-        "PatientSignatureSource",
-        "PayerResponsibility",
-        "PostalAddress",
-        "YesOrNo",
-    )
+    bind(globals(), "PostalAddress")

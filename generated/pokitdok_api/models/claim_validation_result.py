@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -28,16 +29,19 @@ class ClaimValidationResult(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("validation", UNSET)) is UNSET
-            else ValidationErrors.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ClaimValidationResult.validation"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "validation" in source:
+            _known += 1
+            _v = source["validation"]
+            _of.validation = (
+                ValidationErrors.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ClaimValidationResult.validation")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ClaimValidationResult, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -45,7 +49,8 @@ class ClaimValidationResult(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.validation) is not UNSET:
             _out["validation"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

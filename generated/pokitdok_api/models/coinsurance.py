@@ -10,8 +10,10 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     read_date,
+    unknown,
     write_code,
     write_date,
 )
@@ -26,6 +28,13 @@ if TYPE_CHECKING:
     from .procedure_id_qualifier import ProcedureIdQualifier
     from .service_delivery import ServiceDelivery
     from .service_type import ServiceType
+
+_AuthorizationRequired = code_list("AuthorizationRequired")
+_CoverageLevel = code_list("CoverageLevel")
+_InPlanNetwork = code_list("InPlanNetwork")
+_InsuranceType = code_list("InsuranceType")
+_ProcedureIdQualifier = code_list("ProcedureIdQualifier")
+_ServiceType = code_list("ServiceType")
 
 
 @define(repr=False, eq=False)
@@ -86,47 +95,86 @@ class Coinsurance(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("benefit_percent", UNSET),
-            _v if (_v := _pop("coverage_level", UNSET)) is UNSET else CoverageLevel.read(_v),
-            _v if (_v := _pop("in_plan_network", UNSET)) is UNSET else InPlanNetwork.read(_v),
-            _pop("description", UNSET),
-            _pop("plan_description", UNSET),
-            _v if (_v := _pop("insurance_type", UNSET)) is UNSET else InsuranceType.read(_v),
-            _v if (_v := _pop("authorization_required", UNSET)) is UNSET else AuthorizationRequired.read(_v),
-            _v
-            if (_v := _pop("messages", UNSET)) is UNSET
-            else [
-                Message.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "Coinsurance.messages[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Coinsurance.messages"),
-            _v
-            if (_v := _pop("delivery", UNSET)) is UNSET
-            else ServiceDelivery.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Coinsurance.delivery"),
-            _v if (_v := _pop("plan_begin_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("plan_end_date", UNSET)) is UNSET else read_date(_v),
-            _v
-            if (_v := _pop("service_types", UNSET)) is UNSET
-            else [ServiceType.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Coinsurance.service_types"),
-            _v
-            if (_v := _pop("service_type_codes", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Coinsurance.service_type_codes"),
-            _pop("procedure_id", UNSET),
-            _v if (_v := _pop("procedure_id_qualifier", UNSET)) is UNSET else ProcedureIdQualifier.read(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "benefit_percent" in source:
+            _known += 1
+            _of.benefit_percent = source["benefit_percent"]
+        if "coverage_level" in source:
+            _known += 1
+            _v = source["coverage_level"]
+            _of.coverage_level = _CoverageLevel[_v] if isinstance(_v, str) else _v
+        if "in_plan_network" in source:
+            _known += 1
+            _v = source["in_plan_network"]
+            _of.in_plan_network = _InPlanNetwork[_v] if isinstance(_v, str) else _v
+        if "description" in source:
+            _known += 1
+            _of.description = source["description"]
+        if "plan_description" in source:
+            _known += 1
+            _of.plan_description = source["plan_description"]
+        if "insurance_type" in source:
+            _known += 1
+            _v = source["insurance_type"]
+            _of.insurance_type = _InsuranceType[_v] if isinstance(_v, str) else _v
+        if "authorization_required" in source:
+            _known += 1
+            _v = source["authorization_required"]
+            _of.authorization_required = _AuthorizationRequired[_v] if isinstance(_v, str) else _v
+        if "messages" in source:
+            _known += 1
+            _v = source["messages"]
+            _of.messages = (
+                [
+                    Message.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "Coinsurance.messages[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Coinsurance.messages")
+            )
+        if "delivery" in source:
+            _known += 1
+            _v = source["delivery"]
+            _of.delivery = (
+                ServiceDelivery.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Coinsurance.delivery")
+            )
+        if "plan_begin_date" in source:
+            _known += 1
+            _v = source["plan_begin_date"]
+            _of.plan_begin_date = read_date(_v)
+        if "plan_end_date" in source:
+            _known += 1
+            _v = source["plan_end_date"]
+            _of.plan_end_date = read_date(_v)
+        if "service_types" in source:
+            _known += 1
+            _v = source["service_types"]
+            _of.service_types = (
+                [_ServiceType[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Coinsurance.service_types")
+            )
+        if "service_type_codes" in source:
+            _known += 1
+            _v = source["service_type_codes"]
+            _of.service_type_codes = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "Coinsurance.service_type_codes")
+            )
+        if "procedure_id" in source:
+            _known += 1
+            _of.procedure_id = source["procedure_id"]
+        if "procedure_id_qualifier" in source:
+            _known += 1
+            _v = source["procedure_id_qualifier"]
+            _of.procedure_id_qualifier = _ProcedureIdQualifier[_v] if isinstance(_v, str) else _v
+        if _known != len(source):
+            _of.additional_properties = unknown(Coinsurance, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -148,7 +196,7 @@ class Coinsurance(Model):
             _out["authorization_required"] = write_code(_v)
         if (_v := _of.messages) is not UNSET:
             _out["messages"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.delivery) is not UNSET:
             _out["delivery"] = _v.to_dict() if isinstance(_v, Model) else _v
@@ -157,14 +205,15 @@ class Coinsurance(Model):
         if (_v := _of.plan_end_date) is not UNSET:
             _out["plan_end_date"] = write_date(_v)
         if (_v := _of.service_types) is not UNSET:
-            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.service_type_codes) is not UNSET:
-            _out["service_type_codes"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["service_type_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.procedure_id) is not UNSET:
             _out["procedure_id"] = _v
         if (_v := _of.procedure_id_qualifier) is not UNSET:
             _out["procedure_id_qualifier"] = write_code(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -172,14 +221,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(
-        globals(),
-        "AuthorizationRequired",
-        "CoverageLevel",
-        "InPlanNetwork",
-        "InsuranceType",
-        "Message",
-        "ProcedureIdQualifier",
-        "ServiceDelivery",
-        "ServiceType",
-    )
+    bind(globals(), "Message", "ServiceDelivery")

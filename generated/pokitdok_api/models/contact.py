@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -32,23 +33,30 @@ class Contact(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("name", UNSET),
-            _v
-            if (_v := _pop("contact_methods", UNSET)) is UNSET
-            else [
-                ContactMethod.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "Contact.contact_methods[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Contact.contact_methods"),
-            _pop("function", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "contact_methods" in source:
+            _known += 1
+            _v = source["contact_methods"]
+            _of.contact_methods = (
+                [
+                    ContactMethod.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "Contact.contact_methods[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Contact.contact_methods")
+            )
+        if "function" in source:
+            _known += 1
+            _of.function = source["function"]
+        if _known != len(source):
+            _of.additional_properties = unknown(Contact, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -58,11 +66,12 @@ class Contact(Model):
             _out["name"] = _v
         if (_v := _of.contact_methods) is not UNSET:
             _out["contact_methods"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.function) is not UNSET:
             _out["function"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -8,13 +8,16 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .contact_method_type import ContactMethodType
+
+_ContactMethodType = code_list("ContactMethodType")
 
 
 @define(repr=False, eq=False)
@@ -33,15 +36,18 @@ class ContactMethod(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("type", UNSET)) is UNSET else ContactMethodType.read(_v),
-            _pop("value", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "type" in source:
+            _known += 1
+            _v = source["type"]
+            _of.type_ = _ContactMethodType[_v] if isinstance(_v, str) else _v
+        if "value" in source:
+            _known += 1
+            _of.value = source["value"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ContactMethod, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -51,12 +57,6 @@ class ContactMethod(Model):
             _out["type"] = write_code(_v)
         if (_v := _of.value) is not UNSET:
             _out["value"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ContactMethodType")

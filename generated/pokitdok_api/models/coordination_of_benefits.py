@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -61,49 +62,73 @@ class CoordinationOfBenefits(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("subscriber", UNSET)) is UNSET
-            else ClaimSubscriber.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "CoordinationOfBenefits.subscriber"),
-            _v
-            if (_v := _pop("payer", UNSET)) is UNSET
-            else CoordinationOfBenefitsPayer.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "CoordinationOfBenefits.payer"),
-            _v
-            if (_v := _pop("adjustments", UNSET)) is UNSET
-            else [
-                ClaimAdjustment.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "CoordinationOfBenefits.adjustments[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "CoordinationOfBenefits.adjustments"),
-            _pop("payer_amount_paid", UNSET),
-            _pop("amount_owed", UNSET),
-            _pop("trading_partner_id", UNSET),
-            _v
-            if (_v := _pop("other_payer", UNSET)) is UNSET
-            else CoordinationOfBenefitsPayer.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "CoordinationOfBenefits.other_payer"),
-            _v
-            if (_v := _pop("claim_level_adjustments", UNSET)) is UNSET
-            else LegacyClaimLevelAdjustments.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "CoordinationOfBenefits.claim_level_adjustments"),
-            _v
-            if (_v := _pop("line_level_adjustments", UNSET)) is UNSET
-            else LegacyLineLevelAdjustments.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "CoordinationOfBenefits.line_level_adjustments"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "subscriber" in source:
+            _known += 1
+            _v = source["subscriber"]
+            _of.subscriber = (
+                ClaimSubscriber.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "CoordinationOfBenefits.subscriber")
+            )
+        if "payer" in source:
+            _known += 1
+            _v = source["payer"]
+            _of.payer = (
+                CoordinationOfBenefitsPayer.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "CoordinationOfBenefits.payer")
+            )
+        if "adjustments" in source:
+            _known += 1
+            _v = source["adjustments"]
+            _of.adjustments = (
+                [
+                    ClaimAdjustment.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "CoordinationOfBenefits.adjustments[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "CoordinationOfBenefits.adjustments")
+            )
+        if "payer_amount_paid" in source:
+            _known += 1
+            _of.payer_amount_paid = source["payer_amount_paid"]
+        if "amount_owed" in source:
+            _known += 1
+            _of.amount_owed = source["amount_owed"]
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "other_payer" in source:
+            _known += 1
+            _v = source["other_payer"]
+            _of.other_payer = (
+                CoordinationOfBenefitsPayer.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "CoordinationOfBenefits.other_payer")
+            )
+        if "claim_level_adjustments" in source:
+            _known += 1
+            _v = source["claim_level_adjustments"]
+            _of.claim_level_adjustments = (
+                LegacyClaimLevelAdjustments.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "CoordinationOfBenefits.claim_level_adjustments")
+            )
+        if "line_level_adjustments" in source:
+            _known += 1
+            _v = source["line_level_adjustments"]
+            _of.line_level_adjustments = (
+                LegacyLineLevelAdjustments.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "CoordinationOfBenefits.line_level_adjustments")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(CoordinationOfBenefits, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -115,7 +140,7 @@ class CoordinationOfBenefits(Model):
             _out["payer"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.adjustments) is not UNSET:
             _out["adjustments"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.payer_amount_paid) is not UNSET:
             _out["payer_amount_paid"] = _v
@@ -129,7 +154,8 @@ class CoordinationOfBenefits(Model):
             _out["claim_level_adjustments"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.line_level_adjustments) is not UNSET:
             _out["line_level_adjustments"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from .postal_address import PostalAddress
     from .procedure_id_qualifier import ProcedureIdQualifier
     from .service_type import ServiceType
+
+_CoverageContactType = code_list("CoverageContactType")
+_ProcedureIdQualifier = code_list("ProcedureIdQualifier")
+_ServiceType = code_list("ServiceType")
 
 
 @define(repr=False, eq=False)
@@ -64,44 +70,72 @@ class CoverageContact(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _pop("name", UNSET),
-            _v if (_v := _pop("contact_type", UNSET)) is UNSET else CoverageContactType.read(_v),
-            _pop("email", UNSET),
-            _pop("phone", UNSET),
-            _pop("url", UNSET),
-            _v
-            if (_v := _pop("address", UNSET)) is UNSET
-            else PostalAddress.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "CoverageContact.address"),
-            _v
-            if (_v := _pop("messages", UNSET)) is UNSET
-            else [
-                Message.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "CoverageContact.messages[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "CoverageContact.messages"),
-            _v
-            if (_v := _pop("service_types", UNSET)) is UNSET
-            else [ServiceType.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "CoverageContact.service_types"),
-            _v
-            if (_v := _pop("service_type_codes", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "CoverageContact.service_type_codes"),
-            _pop("procedure_id", UNSET),
-            _v if (_v := _pop("procedure_id_qualifier", UNSET)) is UNSET else ProcedureIdQualifier.read(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "contact_type" in source:
+            _known += 1
+            _v = source["contact_type"]
+            _of.contact_type = _CoverageContactType[_v] if isinstance(_v, str) else _v
+        if "email" in source:
+            _known += 1
+            _of.email = source["email"]
+        if "phone" in source:
+            _known += 1
+            _of.phone = source["phone"]
+        if "url" in source:
+            _known += 1
+            _of.url = source["url"]
+        if "address" in source:
+            _known += 1
+            _v = source["address"]
+            _of.address = (
+                PostalAddress.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "CoverageContact.address")
+            )
+        if "messages" in source:
+            _known += 1
+            _v = source["messages"]
+            _of.messages = (
+                [
+                    Message.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "CoverageContact.messages[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "CoverageContact.messages")
+            )
+        if "service_types" in source:
+            _known += 1
+            _v = source["service_types"]
+            _of.service_types = (
+                [_ServiceType[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "CoverageContact.service_types")
+            )
+        if "service_type_codes" in source:
+            _known += 1
+            _v = source["service_type_codes"]
+            _of.service_type_codes = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "CoverageContact.service_type_codes")
+            )
+        if "procedure_id" in source:
+            _known += 1
+            _of.procedure_id = source["procedure_id"]
+        if "procedure_id_qualifier" in source:
+            _known += 1
+            _v = source["procedure_id_qualifier"]
+            _of.procedure_id_qualifier = _ProcedureIdQualifier[_v] if isinstance(_v, str) else _v
+        if _known != len(source):
+            _of.additional_properties = unknown(CoverageContact, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -123,17 +157,18 @@ class CoverageContact(Model):
             _out["address"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.messages) is not UNSET:
             _out["messages"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.service_types) is not UNSET:
-            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.service_type_codes) is not UNSET:
-            _out["service_type_codes"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["service_type_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.procedure_id) is not UNSET:
             _out["procedure_id"] = _v
         if (_v := _of.procedure_id_qualifier) is not UNSET:
             _out["procedure_id_qualifier"] = write_code(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -141,4 +176,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "CoverageContactType", "Message", "PostalAddress", "ProcedureIdQualifier", "ServiceType")
+    bind(globals(), "Message", "PostalAddress")

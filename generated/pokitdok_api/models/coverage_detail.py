@@ -10,8 +10,10 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     read_date,
+    unknown,
     write_code,
     write_date,
 )
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from .insurance_type import InsuranceType
     from .message import Message
     from .service_type import ServiceType
+
+_CoverageDetailStatus = code_list("CoverageDetailStatus")
+_InsuranceType = code_list("InsuranceType")
+_ServiceType = code_list("ServiceType")
 
 
 @define(repr=False, eq=False)
@@ -65,37 +71,60 @@ class CoverageDetail(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("status", UNSET)) is UNSET else CoverageDetailStatus.read(_v),
-            _v if (_v := _pop("period_start_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("period_end_date", UNSET)) is UNSET else read_date(_v),
-            _v
-            if (_v := _pop("messages", UNSET)) is UNSET
-            else [
-                Message.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "CoverageDetail.messages[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "CoverageDetail.messages"),
-            _pop("group_or_policy_number", UNSET),
-            _pop("plan_description", UNSET),
-            _v if (_v := _pop("insurance_type", UNSET)) is UNSET else InsuranceType.read(_v),
-            _v
-            if (_v := _pop("service_types", UNSET)) is UNSET
-            else [ServiceType.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "CoverageDetail.service_types"),
-            _v
-            if (_v := _pop("service_type_codes", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "CoverageDetail.service_type_codes"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "status" in source:
+            _known += 1
+            _v = source["status"]
+            _of.status = _CoverageDetailStatus[_v] if isinstance(_v, str) else _v
+        if "period_start_date" in source:
+            _known += 1
+            _v = source["period_start_date"]
+            _of.period_start_date = read_date(_v)
+        if "period_end_date" in source:
+            _known += 1
+            _v = source["period_end_date"]
+            _of.period_end_date = read_date(_v)
+        if "messages" in source:
+            _known += 1
+            _v = source["messages"]
+            _of.messages = (
+                [
+                    Message.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "CoverageDetail.messages[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "CoverageDetail.messages")
+            )
+        if "group_or_policy_number" in source:
+            _known += 1
+            _of.group_or_policy_number = source["group_or_policy_number"]
+        if "plan_description" in source:
+            _known += 1
+            _of.plan_description = source["plan_description"]
+        if "insurance_type" in source:
+            _known += 1
+            _v = source["insurance_type"]
+            _of.insurance_type = _InsuranceType[_v] if isinstance(_v, str) else _v
+        if "service_types" in source:
+            _known += 1
+            _v = source["service_types"]
+            _of.service_types = (
+                [_ServiceType[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "CoverageDetail.service_types")
+            )
+        if "service_type_codes" in source:
+            _known += 1
+            _v = source["service_type_codes"]
+            _of.service_type_codes = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "CoverageDetail.service_type_codes")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(CoverageDetail, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -109,7 +138,7 @@ class CoverageDetail(Model):
             _out["period_end_date"] = write_date(_v)
         if (_v := _of.messages) is not UNSET:
             _out["messages"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.group_or_policy_number) is not UNSET:
             _out["group_or_policy_number"] = _v
@@ -118,10 +147,11 @@ class CoverageDetail(Model):
         if (_v := _of.insurance_type) is not UNSET:
             _out["insurance_type"] = write_code(_v)
         if (_v := _of.service_types) is not UNSET:
-            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.service_type_codes) is not UNSET:
-            _out["service_type_codes"] = list(_v) if isinstance(_v, list | tuple) else _v
-        _out.update(self.additional_properties)
+            _out["service_type_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -129,4 +159,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "CoverageDetailStatus", "InsuranceType", "Message", "ServiceType")
+    bind(globals(), "Message")

@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -19,12 +22,14 @@ class CptReference(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("cpt_code", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "cpt_code" in source:
+            _known += 1
+            _of.cpt_code = source["cpt_code"]
+        if _known != len(source):
+            _of.additional_properties = unknown(CptReference, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -32,5 +37,6 @@ class CptReference(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.cpt_code) is not UNSET:
             _out["cpt_code"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -31,18 +34,32 @@ class CrossoverCarrier(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("name", UNSET),
-            _pop("bcbs_plan_code", UNSET),
-            _pop("tax_id", UNSET),
-            _pop("naic_id", UNSET),
-            _pop("payor_id", UNSET),
-            _pop("pharmacy_processor_number", UNSET),
-            _pop("plan_id", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "bcbs_plan_code" in source:
+            _known += 1
+            _of.bcbs_plan_code = source["bcbs_plan_code"]
+        if "tax_id" in source:
+            _known += 1
+            _of.tax_id = source["tax_id"]
+        if "naic_id" in source:
+            _known += 1
+            _of.naic_id = source["naic_id"]
+        if "payor_id" in source:
+            _known += 1
+            _of.payor_id = source["payor_id"]
+        if "pharmacy_processor_number" in source:
+            _known += 1
+            _of.pharmacy_processor_number = source["pharmacy_processor_number"]
+        if "plan_id" in source:
+            _known += 1
+            _of.plan_id = source["plan_id"]
+        if _known != len(source):
+            _of.additional_properties = unknown(CrossoverCarrier, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -62,5 +79,6 @@ class CrossoverCarrier(Model):
             _out["pharmacy_processor_number"] = _v
         if (_v := _of.plan_id) is not UNSET:
             _out["plan_id"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

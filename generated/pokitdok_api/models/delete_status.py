@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -21,13 +24,17 @@ class DeleteStatus(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("status", UNSET),
-            _pop("count", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "status" in source:
+            _known += 1
+            _of.status = source["status"]
+        if "count" in source:
+            _known += 1
+            _of.count = source["count"]
+        if _known != len(source):
+            _of.additional_properties = unknown(DeleteStatus, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -37,5 +44,6 @@ class DeleteStatus(Model):
             _out["status"] = _v
         if (_v := _of.count) is not UNSET:
             _out["count"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -8,13 +8,16 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .diagnosis_code_system import DiagnosisCodeSystem
+
+_DiagnosisCodeSystem = code_list("DiagnosisCodeSystem")
 
 
 @define(repr=False, eq=False)
@@ -37,16 +40,21 @@ class DiagnosisCode(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("description", UNSET),
-            _v if (_v := _pop("system", UNSET)) is UNSET else DiagnosisCodeSystem.read(_v),
-            _pop("value", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "description" in source:
+            _known += 1
+            _of.description = source["description"]
+        if "system" in source:
+            _known += 1
+            _v = source["system"]
+            _of.system = _DiagnosisCodeSystem[_v] if isinstance(_v, str) else _v
+        if "value" in source:
+            _known += 1
+            _of.value = source["value"]
+        if _known != len(source):
+            _of.additional_properties = unknown(DiagnosisCode, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -58,12 +66,6 @@ class DiagnosisCode(Model):
             _out["system"] = write_code(_v)
         if (_v := _of.value) is not UNSET:
             _out["value"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "DiagnosisCodeSystem")

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -28,19 +29,24 @@ class Disclaimer(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("messages", UNSET)) is UNSET
-            else [
-                Message.from_dict(_i) if isinstance(_i, dict) else null_or_misfit(_i, "object", "Disclaimer.messages[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Disclaimer.messages"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "messages" in source:
+            _known += 1
+            _v = source["messages"]
+            _of.messages = (
+                [
+                    Message.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "Disclaimer.messages[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Disclaimer.messages")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(Disclaimer, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -48,9 +54,10 @@ class Disclaimer(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.messages) is not UNSET:
             _out["messages"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -8,13 +8,16 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .dme_certification_type import DmeCertificationType
+
+_DmeCertificationType = code_list("DmeCertificationType")
 
 
 @define(repr=False, eq=False)
@@ -38,15 +41,18 @@ class DmeCertification(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("type", UNSET)) is UNSET else DmeCertificationType.read(_v),
-            _pop("months", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "type" in source:
+            _known += 1
+            _v = source["type"]
+            _of.type_ = _DmeCertificationType[_v] if isinstance(_v, str) else _v
+        if "months" in source:
+            _known += 1
+            _of.months = source["months"]
+        if _known != len(source):
+            _of.additional_properties = unknown(DmeCertification, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,12 +62,6 @@ class DmeCertification(Model):
             _out["type"] = write_code(_v)
         if (_v := _of.months) is not UNSET:
             _out["months"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "DmeCertificationType")

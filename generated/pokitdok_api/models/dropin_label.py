@@ -8,13 +8,16 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .dropin_label_names import DropinLabelNames
+
+_DropinLabelNames = code_list("DropinLabelNames")
 
 
 @define(repr=False, eq=False)
@@ -28,15 +31,18 @@ class DropinLabel(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("name", UNSET)) is UNSET else DropinLabelNames.read(_v),
-            _pop("label", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "name" in source:
+            _known += 1
+            _v = source["name"]
+            _of.name = _DropinLabelNames[_v] if isinstance(_v, str) else _v
+        if "label" in source:
+            _known += 1
+            _of.label = source["label"]
+        if _known != len(source):
+            _of.additional_properties = unknown(DropinLabel, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -46,12 +52,6 @@ class DropinLabel(Model):
             _out["name"] = write_code(_v)
         if (_v := _of.label) is not UNSET:
             _out["label"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "DropinLabelNames")

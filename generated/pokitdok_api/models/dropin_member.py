@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -34,15 +37,23 @@ class DropinMember(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _pop("first_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("birth_date", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "birth_date" in source:
+            _known += 1
+            _of.birth_date = source["birth_date"]
+        if _known != len(source):
+            _of.additional_properties = unknown(DropinMember, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,5 +67,6 @@ class DropinMember(Model):
             _out["last_name"] = _v
         if (_v := _of.birth_date) is not UNSET:
             _out["birth_date"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

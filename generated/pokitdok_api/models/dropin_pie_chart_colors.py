@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -21,13 +24,17 @@ class DropinPieChartColors(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("fill", UNSET),
-            _pop("background", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "fill" in source:
+            _known += 1
+            _of.fill = source["fill"]
+        if "background" in source:
+            _known += 1
+            _of.background = source["background"]
+        if _known != len(source):
+            _of.additional_properties = unknown(DropinPieChartColors, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -37,5 +44,6 @@ class DropinPieChartColors(Model):
             _out["fill"] = _v
         if (_v := _of.background) is not UNSET:
             _out["background"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

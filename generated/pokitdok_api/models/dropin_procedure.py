@@ -9,6 +9,7 @@ from attrs import define
 from .._model import Model
 from .._values import (
     to_json,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -24,13 +25,17 @@ class DropinProcedure(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("name", UNSET),
-            _pop("cpt_code", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "cpt_code" in source:
+            _known += 1
+            _of.cpt_code = source["cpt_code"]
+        if _known != len(source):
+            _of.additional_properties = unknown(DropinProcedure, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -40,5 +45,6 @@ class DropinProcedure(Model):
             _out["name"] = _v
         if (_v := _of.cpt_code) is not UNSET:
             _out["cpt_code"] = to_json(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

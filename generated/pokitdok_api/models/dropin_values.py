@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -55,40 +56,59 @@ class DropinValues(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("zip_code", UNSET),
-            _v
-            if (_v := _pop("member", UNSET)) is UNSET
-            else DropinMember.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "DropinValues.member"),
-            _pop("trading_partner_id", UNSET),
-            _pop("procedure", UNSET),
-            _v
-            if (_v := _pop("provider", UNSET)) is UNSET
-            else OopProvider.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "DropinValues.provider"),
-            _pop("pharmacy_npi", UNSET),
-            _v
-            if (_v := _pop("prescriber", UNSET)) is UNSET
-            else PharmacyPrescriber.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "DropinValues.prescriber"),
-            _v
-            if (_v := _pop("drugs", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "DropinValues.drugs"),
-            _v
-            if (_v := _pop("insurance", UNSET)) is UNSET
-            else PharmacyInsurance.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "DropinValues.insurance"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "zip_code" in source:
+            _known += 1
+            _of.zip_code = source["zip_code"]
+        if "member" in source:
+            _known += 1
+            _v = source["member"]
+            _of.member = (
+                DropinMember.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "DropinValues.member")
+            )
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "procedure" in source:
+            _known += 1
+            _of.procedure = source["procedure"]
+        if "provider" in source:
+            _known += 1
+            _v = source["provider"]
+            _of.provider = (
+                OopProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "DropinValues.provider")
+            )
+        if "pharmacy_npi" in source:
+            _known += 1
+            _of.pharmacy_npi = source["pharmacy_npi"]
+        if "prescriber" in source:
+            _known += 1
+            _v = source["prescriber"]
+            _of.prescriber = (
+                PharmacyPrescriber.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "DropinValues.prescriber")
+            )
+        if "drugs" in source:
+            _known += 1
+            _v = source["drugs"]
+            _of.drugs = _v if isinstance(_v, list) else null_or_misfit(_v, "array", "DropinValues.drugs")
+        if "insurance" in source:
+            _known += 1
+            _v = source["insurance"]
+            _of.insurance = (
+                PharmacyInsurance.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "DropinValues.insurance")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(DropinValues, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -109,10 +129,11 @@ class DropinValues(Model):
         if (_v := _of.prescriber) is not UNSET:
             _out["prescriber"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.drugs) is not UNSET:
-            _out["drugs"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["drugs"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.insurance) is not UNSET:
             _out["insurance"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

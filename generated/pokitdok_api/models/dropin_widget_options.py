@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from .dropin_procedure import DropinProcedure
     from .dropin_types import DropinTypes
     from .dropin_values import DropinValues
+
+_DropinTypes = code_list("DropinTypes")
 
 
 @define(repr=False, eq=False)
@@ -79,52 +83,87 @@ class DropinWidgetOptions(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("container", UNSET),
-            _v if (_v := _pop("type", UNSET)) is UNSET else DropinTypes.read(_v),
-            _pop("styles", UNSET),
-            _v
-            if (_v := _pop("pieChartColors", UNSET)) is UNSET
-            else DropinPieChartColors.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "DropinWidgetOptions.pieChartColors"),
-            _v
-            if (_v := _pop("values", UNSET)) is UNSET
-            else DropinValues.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "DropinWidgetOptions.values"),
-            _v
-            if (_v := _pop("labels", UNSET)) is UNSET
-            else [
-                DropinLabel.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "DropinWidgetOptions.labels[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "DropinWidgetOptions.labels"),
-            _pop("autoSubmit", UNSET),
-            _pop("resetButton", UNSET),
-            _pop("onFormSuccess", UNSET),
-            _pop("onFormLoad", UNSET),
-            _v
-            if (_v := _pop("procedures", UNSET)) is UNSET
-            else [
-                DropinProcedure.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "DropinWidgetOptions.procedures[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "DropinWidgetOptions.procedures"),
-            _pop("showPriceRange", UNSET),
-            _pop("showCalculatorMessages", UNSET),
-            _pop("eligibilityResultsFirst", UNSET),
-            _pop("enablePrescriberFields", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "container" in source:
+            _known += 1
+            _of.container = source["container"]
+        if "type" in source:
+            _known += 1
+            _v = source["type"]
+            _of.type_ = _DropinTypes[_v] if isinstance(_v, str) else _v
+        if "styles" in source:
+            _known += 1
+            _of.styles = source["styles"]
+        if "pieChartColors" in source:
+            _known += 1
+            _v = source["pieChartColors"]
+            _of.pie_chart_colors = (
+                DropinPieChartColors.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "DropinWidgetOptions.pieChartColors")
+            )
+        if "values" in source:
+            _known += 1
+            _v = source["values"]
+            _of.values = (
+                DropinValues.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "DropinWidgetOptions.values")
+            )
+        if "labels" in source:
+            _known += 1
+            _v = source["labels"]
+            _of.labels = (
+                [
+                    DropinLabel.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "DropinWidgetOptions.labels[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "DropinWidgetOptions.labels")
+            )
+        if "autoSubmit" in source:
+            _known += 1
+            _of.auto_submit = source["autoSubmit"]
+        if "resetButton" in source:
+            _known += 1
+            _of.reset_button = source["resetButton"]
+        if "onFormSuccess" in source:
+            _known += 1
+            _of.on_form_success = source["onFormSuccess"]
+        if "onFormLoad" in source:
+            _known += 1
+            _of.on_form_load = source["onFormLoad"]
+        if "procedures" in source:
+            _known += 1
+            _v = source["procedures"]
+            _of.procedures = (
+                [
+                    DropinProcedure.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "DropinWidgetOptions.procedures[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "DropinWidgetOptions.procedures")
+            )
+        if "showPriceRange" in source:
+            _known += 1
+            _of.show_price_range = source["showPriceRange"]
+        if "showCalculatorMessages" in source:
+            _known += 1
+            _of.show_calculator_messages = source["showCalculatorMessages"]
+        if "eligibilityResultsFirst" in source:
+            _known += 1
+            _of.eligibility_results_first = source["eligibilityResultsFirst"]
+        if "enablePrescriberFields" in source:
+            _known += 1
+            _of.enable_prescriber_fields = source["enablePrescriberFields"]
+        if _known != len(source):
+            _of.additional_properties = unknown(DropinWidgetOptions, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -142,7 +181,7 @@ class DropinWidgetOptions(Model):
             _out["values"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.labels) is not UNSET:
             _out["labels"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.auto_submit) is not UNSET:
             _out["autoSubmit"] = _v
@@ -154,7 +193,7 @@ class DropinWidgetOptions(Model):
             _out["onFormLoad"] = _v
         if (_v := _of.procedures) is not UNSET:
             _out["procedures"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.show_price_range) is not UNSET:
             _out["showPriceRange"] = _v
@@ -164,7 +203,8 @@ class DropinWidgetOptions(Model):
             _out["eligibilityResultsFirst"] = _v
         if (_v := _of.enable_prescriber_fields) is not UNSET:
             _out["enablePrescriberFields"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -172,4 +212,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "DropinLabel", "DropinPieChartColors", "DropinProcedure", "DropinTypes", "DropinValues")
+    bind(globals(), "DropinLabel", "DropinPieChartColors", "DropinProcedure", "DropinValues")

@@ -8,13 +8,16 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .drug_unit_type import DrugUnitType
+
+_DrugUnitType = code_list("DrugUnitType")
 
 
 @define(repr=False, eq=False)
@@ -42,18 +45,27 @@ class DrugInformation(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("code_type", UNSET),
-            _pop("code", UNSET),
-            _v if (_v := _pop("unit_type", UNSET)) is UNSET else DrugUnitType.read(_v),
-            _pop("quantity", UNSET),
-            _pop("precription_number", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "code_type" in source:
+            _known += 1
+            _of.code_type = source["code_type"]
+        if "code" in source:
+            _known += 1
+            _of.code = source["code"]
+        if "unit_type" in source:
+            _known += 1
+            _v = source["unit_type"]
+            _of.unit_type = _DrugUnitType[_v] if isinstance(_v, str) else _v
+        if "quantity" in source:
+            _known += 1
+            _of.quantity = source["quantity"]
+        if "precription_number" in source:
+            _known += 1
+            _of.precription_number = source["precription_number"]
+        if _known != len(source):
+            _of.additional_properties = unknown(DrugInformation, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -69,12 +81,6 @@ class DrugInformation(Model):
             _out["quantity"] = _v
         if (_v := _of.precription_number) is not UNSET:
             _out["precription_number"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "DrugUnitType")

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -46,25 +47,36 @@ class EarlyAcknowledgementPatient(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _pop("first_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("tracking_id", UNSET),
-            _v
-            if (_v := _pop("claim_level_info", UNSET)) is UNSET
-            else [
-                EarlyClaimLevelInformation.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "EarlyAcknowledgementPatient.claim_level_info[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EarlyAcknowledgementPatient.claim_level_info"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "tracking_id" in source:
+            _known += 1
+            _of.tracking_id = source["tracking_id"]
+        if "claim_level_info" in source:
+            _known += 1
+            _v = source["claim_level_info"]
+            _of.claim_level_info = (
+                [
+                    EarlyClaimLevelInformation.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EarlyAcknowledgementPatient.claim_level_info[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EarlyAcknowledgementPatient.claim_level_info")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(EarlyAcknowledgementPatient, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,9 +92,10 @@ class EarlyAcknowledgementPatient(Model):
             _out["tracking_id"] = _v
         if (_v := _of.claim_level_info) is not UNSET:
             _out["claim_level_info"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

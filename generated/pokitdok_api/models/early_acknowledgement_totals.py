@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -40,19 +43,35 @@ class EarlyAcknowledgementTotals(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _pop("npi", UNSET),
-            _pop("organization_name", UNSET),
-            _pop("tracking_id", UNSET),
-            _pop("accepted_quantity", UNSET),
-            _pop("accepted_amount", UNSET),
-            _pop("rejected_quantity", UNSET),
-            _pop("rejected_amount", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "npi" in source:
+            _known += 1
+            _of.npi = source["npi"]
+        if "organization_name" in source:
+            _known += 1
+            _of.organization_name = source["organization_name"]
+        if "tracking_id" in source:
+            _known += 1
+            _of.tracking_id = source["tracking_id"]
+        if "accepted_quantity" in source:
+            _known += 1
+            _of.accepted_quantity = source["accepted_quantity"]
+        if "accepted_amount" in source:
+            _known += 1
+            _of.accepted_amount = source["accepted_amount"]
+        if "rejected_quantity" in source:
+            _known += 1
+            _of.rejected_quantity = source["rejected_quantity"]
+        if "rejected_amount" in source:
+            _known += 1
+            _of.rejected_amount = source["rejected_amount"]
+        if _known != len(source):
+            _of.additional_properties = unknown(EarlyAcknowledgementTotals, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,5 +93,6 @@ class EarlyAcknowledgementTotals(Model):
             _out["rejected_quantity"] = _v
         if (_v := _of.rejected_amount) is not UNSET:
             _out["rejected_amount"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

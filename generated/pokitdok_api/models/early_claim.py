@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -67,62 +68,95 @@ class EarlyClaim(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("patient_control_number", UNSET),
-            _v
-            if (_v := _pop("claim_total_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EarlyClaim.claim_total_amount"),
-            _pop("facility_code_value", UNSET),
-            _pop("facility_code_qualifier", UNSET),
-            _pop("claim_frequency_code", UNSET),
-            _pop("provider_signature_on_file", UNSET),
-            _pop("assignment_code", UNSET),
-            _pop("benefit_assignment_code", UNSET),
-            _pop("information_release_code", UNSET),
-            _v
-            if (_v := _pop("dates", UNSET)) is UNSET
-            else [
-                EarlyDate.from_dict(_i) if isinstance(_i, dict) else null_or_misfit(_i, "object", "EarlyClaim.dates[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EarlyClaim.dates"),
-            _v
-            if (_v := _pop("ref", UNSET)) is UNSET
-            else [
-                EarlyReference.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "EarlyClaim.ref[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EarlyClaim.ref"),
-            _v
-            if (_v := _pop("health_care_codes", UNSET)) is UNSET
-            else [
-                EarlyHealthCareCodes.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "EarlyClaim.health_care_codes[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EarlyClaim.health_care_codes"),
-            _v
-            if (_v := _pop("service_lines", UNSET)) is UNSET
-            else [
-                EarlyServiceLine.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "EarlyClaim.service_lines[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EarlyClaim.service_lines"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "patient_control_number" in source:
+            _known += 1
+            _of.patient_control_number = source["patient_control_number"]
+        if "claim_total_amount" in source:
+            _known += 1
+            _v = source["claim_total_amount"]
+            _of.claim_total_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EarlyClaim.claim_total_amount")
+            )
+        if "facility_code_value" in source:
+            _known += 1
+            _of.facility_code_value = source["facility_code_value"]
+        if "facility_code_qualifier" in source:
+            _known += 1
+            _of.facility_code_qualifier = source["facility_code_qualifier"]
+        if "claim_frequency_code" in source:
+            _known += 1
+            _of.claim_frequency_code = source["claim_frequency_code"]
+        if "provider_signature_on_file" in source:
+            _known += 1
+            _of.provider_signature_on_file = source["provider_signature_on_file"]
+        if "assignment_code" in source:
+            _known += 1
+            _of.assignment_code = source["assignment_code"]
+        if "benefit_assignment_code" in source:
+            _known += 1
+            _of.benefit_assignment_code = source["benefit_assignment_code"]
+        if "information_release_code" in source:
+            _known += 1
+            _of.information_release_code = source["information_release_code"]
+        if "dates" in source:
+            _known += 1
+            _v = source["dates"]
+            _of.dates = (
+                [
+                    EarlyDate.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EarlyClaim.dates[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EarlyClaim.dates")
+            )
+        if "ref" in source:
+            _known += 1
+            _v = source["ref"]
+            _of.ref = (
+                [
+                    EarlyReference.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EarlyClaim.ref[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EarlyClaim.ref")
+            )
+        if "health_care_codes" in source:
+            _known += 1
+            _v = source["health_care_codes"]
+            _of.health_care_codes = (
+                [
+                    EarlyHealthCareCodes.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EarlyClaim.health_care_codes[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EarlyClaim.health_care_codes")
+            )
+        if "service_lines" in source:
+            _known += 1
+            _v = source["service_lines"]
+            _of.service_lines = (
+                [
+                    EarlyServiceLine.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EarlyClaim.service_lines[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EarlyClaim.service_lines")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(EarlyClaim, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -148,21 +182,22 @@ class EarlyClaim(Model):
             _out["information_release_code"] = _v
         if (_v := _of.dates) is not UNSET:
             _out["dates"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.ref) is not UNSET:
             _out["ref"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.health_care_codes) is not UNSET:
             _out["health_care_codes"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.service_lines) is not UNSET:
             _out["service_lines"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

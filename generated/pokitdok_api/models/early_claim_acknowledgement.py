@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -45,42 +46,56 @@ class EarlyClaimAcknowledgement(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("trading_partner_id", UNSET),
-            _v
-            if (_v := _pop("payer", UNSET)) is UNSET
-            else EarlyAcknowledgementPayer.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EarlyClaimAcknowledgement.payer"),
-            _v
-            if (_v := _pop("submitter", UNSET)) is UNSET
-            else EarlyAcknowledgementTotals.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EarlyClaimAcknowledgement.submitter"),
-            _v
-            if (_v := _pop("providers", UNSET)) is UNSET
-            else [
-                EarlyAcknowledgementTotals.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "EarlyClaimAcknowledgement.providers[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EarlyClaimAcknowledgement.providers"),
-            _v
-            if (_v := _pop("patients", UNSET)) is UNSET
-            else [
-                EarlyAcknowledgementPatient.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "EarlyClaimAcknowledgement.patients[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EarlyClaimAcknowledgement.patients"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "payer" in source:
+            _known += 1
+            _v = source["payer"]
+            _of.payer = (
+                EarlyAcknowledgementPayer.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EarlyClaimAcknowledgement.payer")
+            )
+        if "submitter" in source:
+            _known += 1
+            _v = source["submitter"]
+            _of.submitter = (
+                EarlyAcknowledgementTotals.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EarlyClaimAcknowledgement.submitter")
+            )
+        if "providers" in source:
+            _known += 1
+            _v = source["providers"]
+            _of.providers = (
+                [
+                    EarlyAcknowledgementTotals.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EarlyClaimAcknowledgement.providers[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EarlyClaimAcknowledgement.providers")
+            )
+        if "patients" in source:
+            _known += 1
+            _v = source["patients"]
+            _of.patients = (
+                [
+                    EarlyAcknowledgementPatient.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EarlyClaimAcknowledgement.patients[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EarlyClaimAcknowledgement.patients")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(EarlyClaimAcknowledgement, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,13 +109,14 @@ class EarlyClaimAcknowledgement(Model):
             _out["submitter"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.providers) is not UNSET:
             _out["providers"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.patients) is not UNSET:
             _out["patients"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

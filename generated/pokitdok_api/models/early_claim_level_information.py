@@ -12,6 +12,7 @@ from .._values import (
     bind,
     null_or_misfit,
     read_date,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -46,24 +47,35 @@ class EarlyClaimLevelInformation(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("claim_id_number", UNSET),
-            _v if (_v := _pop("claim_level_service_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("claim_level_service_end_date", UNSET)) is UNSET else read_date(_v),
-            _v
-            if (_v := _pop("service_level_info", UNSET)) is UNSET
-            else [
-                EarlyServiceLevelInformation.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "EarlyClaimLevelInformation.service_level_info[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EarlyClaimLevelInformation.service_level_info"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "claim_id_number" in source:
+            _known += 1
+            _of.claim_id_number = source["claim_id_number"]
+        if "claim_level_service_date" in source:
+            _known += 1
+            _v = source["claim_level_service_date"]
+            _of.claim_level_service_date = read_date(_v)
+        if "claim_level_service_end_date" in source:
+            _known += 1
+            _v = source["claim_level_service_end_date"]
+            _of.claim_level_service_end_date = read_date(_v)
+        if "service_level_info" in source:
+            _known += 1
+            _v = source["service_level_info"]
+            _of.service_level_info = (
+                [
+                    EarlyServiceLevelInformation.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EarlyClaimLevelInformation.service_level_info[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EarlyClaimLevelInformation.service_level_info")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(EarlyClaimLevelInformation, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,9 +89,10 @@ class EarlyClaimLevelInformation(Model):
             _out["claim_level_service_end_date"] = write_date(_v)
         if (_v := _of.service_level_info) is not UNSET:
             _out["service_level_info"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -68,52 +69,92 @@ class EarlyClaimParameters(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("claim", UNSET)) is UNSET
-            else EarlyClaim.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EarlyClaimParameters.claim"),
-            _v
-            if (_v := _pop("subscriber", UNSET)) is UNSET
-            else EarlyParty.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EarlyClaimParameters.subscriber"),
-            _v
-            if (_v := _pop("billing_provider", UNSET)) is UNSET
-            else EarlyParty.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EarlyClaimParameters.billing_provider"),
-            _v
-            if (_v := _pop("payer", UNSET)) is UNSET
-            else EarlyParty.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EarlyClaimParameters.payer"),
-            _v
-            if (_v := _pop("receiver", UNSET)) is UNSET
-            else EarlyParty.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EarlyClaimParameters.receiver"),
-            _v
-            if (_v := _pop("submitter", UNSET)) is UNSET
-            else EarlyParty.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EarlyClaimParameters.submitter"),
-            _pop("trading_partner_id", UNSET),
-            _pop("transaction_type", UNSET),
-            _pop("transaction_purpose_code", UNSET),
-            _pop("app_transaction_id", UNSET),
-            _pop("client_id", UNSET),
-            _pop("correlation_id", UNSET),
-            _pop("deleted", UNSET),
-            _pop("insert_dt", UNSET),
-            _pop("update_dt", UNSET),
-            _pop("version", UNSET),
-            _pop("major_version", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "claim" in source:
+            _known += 1
+            _v = source["claim"]
+            _of.claim = (
+                EarlyClaim.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EarlyClaimParameters.claim")
+            )
+        if "subscriber" in source:
+            _known += 1
+            _v = source["subscriber"]
+            _of.subscriber = (
+                EarlyParty.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EarlyClaimParameters.subscriber")
+            )
+        if "billing_provider" in source:
+            _known += 1
+            _v = source["billing_provider"]
+            _of.billing_provider = (
+                EarlyParty.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EarlyClaimParameters.billing_provider")
+            )
+        if "payer" in source:
+            _known += 1
+            _v = source["payer"]
+            _of.payer = (
+                EarlyParty.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EarlyClaimParameters.payer")
+            )
+        if "receiver" in source:
+            _known += 1
+            _v = source["receiver"]
+            _of.receiver = (
+                EarlyParty.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EarlyClaimParameters.receiver")
+            )
+        if "submitter" in source:
+            _known += 1
+            _v = source["submitter"]
+            _of.submitter = (
+                EarlyParty.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EarlyClaimParameters.submitter")
+            )
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "transaction_type" in source:
+            _known += 1
+            _of.transaction_type = source["transaction_type"]
+        if "transaction_purpose_code" in source:
+            _known += 1
+            _of.transaction_purpose_code = source["transaction_purpose_code"]
+        if "app_transaction_id" in source:
+            _known += 1
+            _of.app_transaction_id = source["app_transaction_id"]
+        if "client_id" in source:
+            _known += 1
+            _of.client_id = source["client_id"]
+        if "correlation_id" in source:
+            _known += 1
+            _of.correlation_id = source["correlation_id"]
+        if "deleted" in source:
+            _known += 1
+            _of.deleted = source["deleted"]
+        if "insert_dt" in source:
+            _known += 1
+            _of.insert_dt = source["insert_dt"]
+        if "update_dt" in source:
+            _known += 1
+            _of.update_dt = source["update_dt"]
+        if "version" in source:
+            _known += 1
+            _of.version = source["version"]
+        if "major_version" in source:
+            _known += 1
+            _of.major_version = source["major_version"]
+        if _known != len(source):
+            _of.additional_properties = unknown(EarlyClaimParameters, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -153,7 +194,8 @@ class EarlyClaimParameters(Model):
             _out["version"] = _v
         if (_v := _of.major_version) is not UNSET:
             _out["major_version"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

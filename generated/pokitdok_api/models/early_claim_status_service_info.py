@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -40,22 +41,30 @@ class EarlyClaimStatusServiceInfo(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("cpt_code", UNSET),
-            _v
-            if (_v := _pop("charge_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EarlyClaimStatusServiceInfo.charge_amount"),
-            _v
-            if (_v := _pop("payment_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EarlyClaimStatusServiceInfo.payment_amount"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "cpt_code" in source:
+            _known += 1
+            _of.cpt_code = source["cpt_code"]
+        if "charge_amount" in source:
+            _known += 1
+            _v = source["charge_amount"]
+            _of.charge_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EarlyClaimStatusServiceInfo.charge_amount")
+            )
+        if "payment_amount" in source:
+            _known += 1
+            _v = source["payment_amount"]
+            _of.payment_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EarlyClaimStatusServiceInfo.payment_amount")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(EarlyClaimStatusServiceInfo, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,7 +76,8 @@ class EarlyClaimStatusServiceInfo(Model):
             _out["charge_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.payment_amount) is not UNSET:
             _out["payment_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

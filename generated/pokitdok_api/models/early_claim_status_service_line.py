@@ -12,6 +12,7 @@ from .._values import (
     bind,
     null_or_misfit,
     read_date,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -47,28 +48,40 @@ class EarlyClaimStatusServiceLine(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("service_line_info", UNSET)) is UNSET
-            else EarlyClaimStatusServiceInfo.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EarlyClaimStatusServiceLine.service_line_info"),
-            _v
-            if (_v := _pop("statuses", UNSET)) is UNSET
-            else [
-                StatusInformation.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "EarlyClaimStatusServiceLine.statuses[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EarlyClaimStatusServiceLine.statuses"),
-            _v if (_v := _pop("service_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("service_end_date", UNSET)) is UNSET else read_date(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "service_line_info" in source:
+            _known += 1
+            _v = source["service_line_info"]
+            _of.service_line_info = (
+                EarlyClaimStatusServiceInfo.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EarlyClaimStatusServiceLine.service_line_info")
+            )
+        if "statuses" in source:
+            _known += 1
+            _v = source["statuses"]
+            _of.statuses = (
+                [
+                    StatusInformation.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EarlyClaimStatusServiceLine.statuses[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EarlyClaimStatusServiceLine.statuses")
+            )
+        if "service_date" in source:
+            _known += 1
+            _v = source["service_date"]
+            _of.service_date = read_date(_v)
+        if "service_end_date" in source:
+            _known += 1
+            _v = source["service_end_date"]
+            _of.service_end_date = read_date(_v)
+        if _known != len(source):
+            _of.additional_properties = unknown(EarlyClaimStatusServiceLine, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,13 +91,14 @@ class EarlyClaimStatusServiceLine(Model):
             _out["service_line_info"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.statuses) is not UNSET:
             _out["statuses"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.service_date) is not UNSET:
             _out["service_date"] = write_date(_v)
         if (_v := _of.service_end_date) is not UNSET:
             _out["service_end_date"] = write_date(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -27,13 +30,17 @@ class EarlyDate(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("date_qualifier", UNSET),
-            _pop("date_value", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "date_qualifier" in source:
+            _known += 1
+            _of.date_qualifier = source["date_qualifier"]
+        if "date_value" in source:
+            _known += 1
+            _of.date_value = source["date_value"]
+        if _known != len(source):
+            _of.additional_properties = unknown(EarlyDate, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -43,5 +50,6 @@ class EarlyDate(Model):
             _out["date_qualifier"] = _v
         if (_v := _of.date_value) is not UNSET:
             _out["date_value"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -9,6 +9,7 @@ from attrs import define
 from .._model import Model
 from .._values import (
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -73,36 +74,77 @@ class EarlyEligibilityParameters(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("member_id", UNSET),
-            _pop("member_name", UNSET),
-            _pop("member_first_name", UNSET),
-            _pop("member_last_name", UNSET),
-            _pop("member_birth_date", UNSET),
-            _pop("provider_id", UNSET),
-            _pop("provider_name", UNSET),
-            _pop("provider_first_name", UNSET),
-            _pop("provider_type", UNSET),
-            _pop("payer_id", UNSET),
-            _pop("payer_name", UNSET),
-            _v
-            if (_v := _pop("service_types", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EarlyEligibilityParameters.service_types"),
-            _pop("control_number", UNSET),
-            _pop("trading_partner_id", UNSET),
-            _pop("client_id", UNSET),
-            _pop("correlation_id", UNSET),
-            _pop("deleted", UNSET),
-            _pop("insert_dt", UNSET),
-            _pop("update_dt", UNSET),
-            _pop("version", UNSET),
-            _pop("major_version", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "member_id" in source:
+            _known += 1
+            _of.member_id = source["member_id"]
+        if "member_name" in source:
+            _known += 1
+            _of.member_name = source["member_name"]
+        if "member_first_name" in source:
+            _known += 1
+            _of.member_first_name = source["member_first_name"]
+        if "member_last_name" in source:
+            _known += 1
+            _of.member_last_name = source["member_last_name"]
+        if "member_birth_date" in source:
+            _known += 1
+            _of.member_birth_date = source["member_birth_date"]
+        if "provider_id" in source:
+            _known += 1
+            _of.provider_id = source["provider_id"]
+        if "provider_name" in source:
+            _known += 1
+            _of.provider_name = source["provider_name"]
+        if "provider_first_name" in source:
+            _known += 1
+            _of.provider_first_name = source["provider_first_name"]
+        if "provider_type" in source:
+            _known += 1
+            _of.provider_type = source["provider_type"]
+        if "payer_id" in source:
+            _known += 1
+            _of.payer_id = source["payer_id"]
+        if "payer_name" in source:
+            _known += 1
+            _of.payer_name = source["payer_name"]
+        if "service_types" in source:
+            _known += 1
+            _v = source["service_types"]
+            _of.service_types = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "EarlyEligibilityParameters.service_types")
+            )
+        if "control_number" in source:
+            _known += 1
+            _of.control_number = source["control_number"]
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "client_id" in source:
+            _known += 1
+            _of.client_id = source["client_id"]
+        if "correlation_id" in source:
+            _known += 1
+            _of.correlation_id = source["correlation_id"]
+        if "deleted" in source:
+            _known += 1
+            _of.deleted = source["deleted"]
+        if "insert_dt" in source:
+            _known += 1
+            _of.insert_dt = source["insert_dt"]
+        if "update_dt" in source:
+            _known += 1
+            _of.update_dt = source["update_dt"]
+        if "version" in source:
+            _known += 1
+            _of.version = source["version"]
+        if "major_version" in source:
+            _known += 1
+            _of.major_version = source["major_version"]
+        if _known != len(source):
+            _of.additional_properties = unknown(EarlyEligibilityParameters, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -131,7 +173,7 @@ class EarlyEligibilityParameters(Model):
         if (_v := _of.payer_name) is not UNSET:
             _out["payer_name"] = _v
         if (_v := _of.service_types) is not UNSET:
-            _out["service_types"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["service_types"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.control_number) is not UNSET:
             _out["control_number"] = _v
         if (_v := _of.trading_partner_id) is not UNSET:
@@ -150,5 +192,6 @@ class EarlyEligibilityParameters(Model):
             _out["version"] = _v
         if (_v := _of.major_version) is not UNSET:
             _out["major_version"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

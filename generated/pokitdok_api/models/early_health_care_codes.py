@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -28,13 +31,17 @@ class EarlyHealthCareCodes(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("health_care_code_1", UNSET),
-            _pop("health_care_code_2", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "health_care_code_1" in source:
+            _known += 1
+            _of.health_care_code_1 = source["health_care_code_1"]
+        if "health_care_code_2" in source:
+            _known += 1
+            _of.health_care_code_2 = source["health_care_code_2"]
+        if _known != len(source):
+            _of.additional_properties = unknown(EarlyHealthCareCodes, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,5 +51,6 @@ class EarlyHealthCareCodes(Model):
             _out["health_care_code_1"] = _v
         if (_v := _of.health_care_code_2) is not UNSET:
             _out["health_care_code_2"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

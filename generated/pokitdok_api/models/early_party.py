@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -85,41 +86,84 @@ class EarlyParty(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("entity_identifier", UNSET),
-            _pop("entity_type", UNSET),
-            _pop("last_org_name", UNSET),
-            _pop("first_name", UNSET),
-            _pop("id_type", UNSET),
-            _pop("id_code", UNSET),
-            _pop("address_line_1", UNSET),
-            _pop("city", UNSET),
-            _pop("state", UNSET),
-            _pop("postal_code", UNSET),
-            _pop("birth_date", UNSET),
-            _pop("gender_code", UNSET),
-            _pop("payer_responsibility", UNSET),
-            _pop("relationship_code", UNSET),
-            _pop("group_number", UNSET),
-            _pop("claim_filing_code", UNSET),
-            _pop("is_patient", UNSET),
-            _pop("provider_code", UNSET),
-            _pop("provider_id_type", UNSET),
-            _pop("provider_id_code", UNSET),
-            _v
-            if (_v := _pop("ref", UNSET)) is UNSET
-            else [
-                EarlyReference.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "EarlyParty.ref[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EarlyParty.ref"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "entity_identifier" in source:
+            _known += 1
+            _of.entity_identifier = source["entity_identifier"]
+        if "entity_type" in source:
+            _known += 1
+            _of.entity_type = source["entity_type"]
+        if "last_org_name" in source:
+            _known += 1
+            _of.last_org_name = source["last_org_name"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "id_type" in source:
+            _known += 1
+            _of.id_type = source["id_type"]
+        if "id_code" in source:
+            _known += 1
+            _of.id_code = source["id_code"]
+        if "address_line_1" in source:
+            _known += 1
+            _of.address_line_1 = source["address_line_1"]
+        if "city" in source:
+            _known += 1
+            _of.city = source["city"]
+        if "state" in source:
+            _known += 1
+            _of.state = source["state"]
+        if "postal_code" in source:
+            _known += 1
+            _of.postal_code = source["postal_code"]
+        if "birth_date" in source:
+            _known += 1
+            _of.birth_date = source["birth_date"]
+        if "gender_code" in source:
+            _known += 1
+            _of.gender_code = source["gender_code"]
+        if "payer_responsibility" in source:
+            _known += 1
+            _of.payer_responsibility = source["payer_responsibility"]
+        if "relationship_code" in source:
+            _known += 1
+            _of.relationship_code = source["relationship_code"]
+        if "group_number" in source:
+            _known += 1
+            _of.group_number = source["group_number"]
+        if "claim_filing_code" in source:
+            _known += 1
+            _of.claim_filing_code = source["claim_filing_code"]
+        if "is_patient" in source:
+            _known += 1
+            _of.is_patient = source["is_patient"]
+        if "provider_code" in source:
+            _known += 1
+            _of.provider_code = source["provider_code"]
+        if "provider_id_type" in source:
+            _known += 1
+            _of.provider_id_type = source["provider_id_type"]
+        if "provider_id_code" in source:
+            _known += 1
+            _of.provider_id_code = source["provider_id_code"]
+        if "ref" in source:
+            _known += 1
+            _v = source["ref"]
+            _of.ref = (
+                [
+                    EarlyReference.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EarlyParty.ref[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EarlyParty.ref")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(EarlyParty, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -167,9 +211,10 @@ class EarlyParty(Model):
             _out["provider_id_code"] = _v
         if (_v := _of.ref) is not UNSET:
             _out["ref"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

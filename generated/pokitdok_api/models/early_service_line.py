@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -48,30 +49,44 @@ class EarlyServiceLine(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("medical_procedure_identifier", UNSET),
-            _v
-            if (_v := _pop("medical_charge_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EarlyServiceLine.medical_charge_amount"),
-            _pop("medical_service_unit", UNSET),
-            _pop("medical_service_quantity", UNSET),
-            _pop("medical_diagnosis_code", UNSET),
-            _v
-            if (_v := _pop("dates", UNSET)) is UNSET
-            else [
-                EarlyDate.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "EarlyServiceLine.dates[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EarlyServiceLine.dates"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "medical_procedure_identifier" in source:
+            _known += 1
+            _of.medical_procedure_identifier = source["medical_procedure_identifier"]
+        if "medical_charge_amount" in source:
+            _known += 1
+            _v = source["medical_charge_amount"]
+            _of.medical_charge_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EarlyServiceLine.medical_charge_amount")
+            )
+        if "medical_service_unit" in source:
+            _known += 1
+            _of.medical_service_unit = source["medical_service_unit"]
+        if "medical_service_quantity" in source:
+            _known += 1
+            _of.medical_service_quantity = source["medical_service_quantity"]
+        if "medical_diagnosis_code" in source:
+            _known += 1
+            _of.medical_diagnosis_code = source["medical_diagnosis_code"]
+        if "dates" in source:
+            _known += 1
+            _v = source["dates"]
+            _of.dates = (
+                [
+                    EarlyDate.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EarlyServiceLine.dates[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EarlyServiceLine.dates")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(EarlyServiceLine, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -89,9 +104,10 @@ class EarlyServiceLine(Model):
             _out["medical_diagnosis_code"] = _v
         if (_v := _of.dates) is not UNSET:
             _out["dates"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from .eligibility_transaction_code import EligibilityTransactionCode
     from .procedure_id_qualifier import ProcedureIdQualifier
     from .service_type import ServiceType
+
+_EligibilityTransactionCode = code_list("EligibilityTransactionCode")
+_ProcedureIdQualifier = code_list("ProcedureIdQualifier")
+_ServiceType = code_list("ServiceType")
 
 
 @define(repr=False, eq=False)
@@ -72,41 +78,75 @@ class EligibilityActivityParameters(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("trading_partner_id", UNSET),
-            _v
-            if (_v := _pop("member", UNSET)) is UNSET
-            else EligibilityMember.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EligibilityActivityParameters.member"),
-            _v
-            if (_v := _pop("provider", UNSET)) is UNSET
-            else EligibilityResponseProvider.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EligibilityActivityParameters.provider"),
-            _v
-            if (_v := _pop("payer", UNSET)) is UNSET
-            else EligibilityPayer.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EligibilityActivityParameters.payer"),
-            _v
-            if (_v := _pop("service_types", UNSET)) is UNSET
-            else [ServiceType.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EligibilityActivityParameters.service_types"),
-            _v if (_v := _pop("transaction_code", UNSET)) is UNSET else EligibilityTransactionCode.read(_v),
-            _pop("client_id", UNSET),
-            _pop("correlation_id", UNSET),
-            _pop("parent_id", UNSET),
-            _pop("async", UNSET),
-            _pop("cpt_code", UNSET),
-            _pop("procedure_id", UNSET),
-            _v if (_v := _pop("procedure_id_qualifier", UNSET)) is UNSET else ProcedureIdQualifier.read(_v),
-            _pop("industry_code", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "member" in source:
+            _known += 1
+            _v = source["member"]
+            _of.member = (
+                EligibilityMember.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilityActivityParameters.member")
+            )
+        if "provider" in source:
+            _known += 1
+            _v = source["provider"]
+            _of.provider = (
+                EligibilityResponseProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilityActivityParameters.provider")
+            )
+        if "payer" in source:
+            _known += 1
+            _v = source["payer"]
+            _of.payer = (
+                EligibilityPayer.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilityActivityParameters.payer")
+            )
+        if "service_types" in source:
+            _known += 1
+            _v = source["service_types"]
+            _of.service_types = (
+                [_ServiceType[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EligibilityActivityParameters.service_types")
+            )
+        if "transaction_code" in source:
+            _known += 1
+            _v = source["transaction_code"]
+            _of.transaction_code = _EligibilityTransactionCode[_v] if isinstance(_v, str) else _v
+        if "client_id" in source:
+            _known += 1
+            _of.client_id = source["client_id"]
+        if "correlation_id" in source:
+            _known += 1
+            _of.correlation_id = source["correlation_id"]
+        if "parent_id" in source:
+            _known += 1
+            _of.parent_id = source["parent_id"]
+        if "async" in source:
+            _known += 1
+            _of.async_ = source["async"]
+        if "cpt_code" in source:
+            _known += 1
+            _of.cpt_code = source["cpt_code"]
+        if "procedure_id" in source:
+            _known += 1
+            _of.procedure_id = source["procedure_id"]
+        if "procedure_id_qualifier" in source:
+            _known += 1
+            _v = source["procedure_id_qualifier"]
+            _of.procedure_id_qualifier = _ProcedureIdQualifier[_v] if isinstance(_v, str) else _v
+        if "industry_code" in source:
+            _known += 1
+            _of.industry_code = source["industry_code"]
+        if _known != len(source):
+            _of.additional_properties = unknown(EligibilityActivityParameters, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -121,7 +161,7 @@ class EligibilityActivityParameters(Model):
         if (_v := _of.payer) is not UNSET:
             _out["payer"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.service_types) is not UNSET:
-            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.transaction_code) is not UNSET:
             _out["transaction_code"] = write_code(_v)
         if (_v := _of.client_id) is not UNSET:
@@ -140,7 +180,8 @@ class EligibilityActivityParameters(Model):
             _out["procedure_id_qualifier"] = write_code(_v)
         if (_v := _of.industry_code) is not UNSET:
             _out["industry_code"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -148,12 +189,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(
-        globals(),
-        "EligibilityMember",
-        "EligibilityPayer",
-        "EligibilityResponseProvider",
-        "EligibilityTransactionCode",
-        "ProcedureIdQualifier",
-        "ServiceType",
-    )
+    bind(globals(), "EligibilityMember", "EligibilityPayer", "EligibilityResponseProvider")

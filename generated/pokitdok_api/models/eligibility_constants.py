@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -20,12 +23,14 @@ class EligibilityConstants(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("service_types", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "service_types" in source:
+            _known += 1
+            _of.service_types = source["service_types"]
+        if _known != len(source):
+            _of.additional_properties = unknown(EligibilityConstants, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -33,5 +38,6 @@ class EligibilityConstants(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.service_types) is not UNSET:
             _out["service_types"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

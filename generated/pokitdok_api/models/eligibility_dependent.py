@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from .gender import Gender
     from .military_personnel_information import MilitaryPersonnelInformation
     from .postal_address import PostalAddress
+
+_Gender = code_list("Gender")
 
 
 @define(repr=False, eq=False)
@@ -65,38 +69,62 @@ class EligibilityDependent(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _pop("first_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("last_name", UNSET),
-            _v if (_v := _pop("gender", UNSET)) is UNSET else Gender.read(_v),
-            _v
-            if (_v := _pop("address", UNSET)) is UNSET
-            else PostalAddress.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EligibilityDependent.address"),
-            _pop("relationship", UNSET),
-            _pop("group_number", UNSET),
-            _v
-            if (_v := _pop("military_personnel_information", UNSET)) is UNSET
-            else MilitaryPersonnelInformation.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EligibilityDependent.military_personnel_information"),
-            _v
-            if (_v := _pop("rejections", UNSET)) is UNSET
-            else [
-                EligibilityRejection.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "EligibilityDependent.rejections[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EligibilityDependent.rejections"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "gender" in source:
+            _known += 1
+            _v = source["gender"]
+            _of.gender = _Gender[_v] if isinstance(_v, str) else _v
+        if "address" in source:
+            _known += 1
+            _v = source["address"]
+            _of.address = (
+                PostalAddress.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilityDependent.address")
+            )
+        if "relationship" in source:
+            _known += 1
+            _of.relationship = source["relationship"]
+        if "group_number" in source:
+            _known += 1
+            _of.group_number = source["group_number"]
+        if "military_personnel_information" in source:
+            _known += 1
+            _v = source["military_personnel_information"]
+            _of.military_personnel_information = (
+                MilitaryPersonnelInformation.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilityDependent.military_personnel_information")
+            )
+        if "rejections" in source:
+            _known += 1
+            _v = source["rejections"]
+            _of.rejections = (
+                [
+                    EligibilityRejection.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EligibilityDependent.rejections[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EligibilityDependent.rejections")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(EligibilityDependent, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -122,9 +150,10 @@ class EligibilityDependent(Model):
             _out["military_personnel_information"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.rejections) is not UNSET:
             _out["rejections"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -132,4 +161,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "EligibilityRejection", "Gender", "MilitaryPersonnelInformation", "PostalAddress")
+    bind(globals(), "EligibilityRejection", "MilitaryPersonnelInformation", "PostalAddress")

@@ -9,8 +9,9 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
     read_date,
+    unknown,
     write_code,
     write_date,
 )
@@ -18,6 +19,8 @@ from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .gender import Gender
+
+_Gender = code_list("Gender")
 
 
 @define(repr=False, eq=False)
@@ -60,22 +63,41 @@ class EligibilityMember(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _pop("first_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("suffix", UNSET),
-            _v if (_v := _pop("birth_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("gender", UNSET)) is UNSET else Gender.read(_v),
-            _v if (_v := _pop("plan_start_date", UNSET)) is UNSET else read_date(_v),
-            _pop("group_number", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "suffix" in source:
+            _known += 1
+            _of.suffix = source["suffix"]
+        if "birth_date" in source:
+            _known += 1
+            _v = source["birth_date"]
+            _of.birth_date = read_date(_v)
+        if "gender" in source:
+            _known += 1
+            _v = source["gender"]
+            _of.gender = _Gender[_v] if isinstance(_v, str) else _v
+        if "plan_start_date" in source:
+            _known += 1
+            _v = source["plan_start_date"]
+            _of.plan_start_date = read_date(_v)
+        if "group_number" in source:
+            _known += 1
+            _of.group_number = source["group_number"]
+        if _known != len(source):
+            _of.additional_properties = unknown(EligibilityMember, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,12 +121,6 @@ class EligibilityMember(Model):
             _out["plan_start_date"] = write_date(_v)
         if (_v := _of.group_number) is not UNSET:
             _out["group_number"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "Gender")

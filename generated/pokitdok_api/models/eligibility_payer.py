@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -48,28 +49,45 @@ class EligibilityPayer(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _pop("tax_id", UNSET),
-            _pop("name", UNSET),
-            _pop("phone", UNSET),
-            _pop("email", UNSET),
-            _pop("url", UNSET),
-            _pop("fax", UNSET),
-            _v
-            if (_v := _pop("rejections", UNSET)) is UNSET
-            else [
-                EligibilityRejection.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "EligibilityPayer.rejections[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EligibilityPayer.rejections"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "tax_id" in source:
+            _known += 1
+            _of.tax_id = source["tax_id"]
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "phone" in source:
+            _known += 1
+            _of.phone = source["phone"]
+        if "email" in source:
+            _known += 1
+            _of.email = source["email"]
+        if "url" in source:
+            _known += 1
+            _of.url = source["url"]
+        if "fax" in source:
+            _known += 1
+            _of.fax = source["fax"]
+        if "rejections" in source:
+            _known += 1
+            _v = source["rejections"]
+            _of.rejections = (
+                [
+                    EligibilityRejection.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EligibilityPayer.rejections[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EligibilityPayer.rejections")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(EligibilityPayer, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,9 +109,10 @@ class EligibilityPayer(Model):
             _out["fax"] = _v
         if (_v := _of.rejections) is not UNSET:
             _out["rejections"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

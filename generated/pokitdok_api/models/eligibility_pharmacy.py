@@ -12,6 +12,7 @@ from .._values import (
     bind,
     null_or_misfit,
     read_date,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -49,29 +50,42 @@ class EligibilityPharmacy(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("is_eligible", UNSET),
-            _pop("plan_number", UNSET),
-            _v if (_v := _pop("benefit_date", UNSET)) is UNSET else read_date(_v),
-            _v
-            if (_v := _pop("benefits_manager", UNSET)) is UNSET
-            else PharmacyBenefitsManager.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EligibilityPharmacy.benefits_manager"),
-            _v
-            if (_v := _pop("copay", UNSET)) is UNSET
-            else [
-                PharmacyCopay.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "EligibilityPharmacy.copay[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EligibilityPharmacy.copay"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "is_eligible" in source:
+            _known += 1
+            _of.is_eligible = source["is_eligible"]
+        if "plan_number" in source:
+            _known += 1
+            _of.plan_number = source["plan_number"]
+        if "benefit_date" in source:
+            _known += 1
+            _v = source["benefit_date"]
+            _of.benefit_date = read_date(_v)
+        if "benefits_manager" in source:
+            _known += 1
+            _v = source["benefits_manager"]
+            _of.benefits_manager = (
+                PharmacyBenefitsManager.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilityPharmacy.benefits_manager")
+            )
+        if "copay" in source:
+            _known += 1
+            _v = source["copay"]
+            _of.copay = (
+                [
+                    PharmacyCopay.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EligibilityPharmacy.copay[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EligibilityPharmacy.copay")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(EligibilityPharmacy, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -87,9 +101,10 @@ class EligibilityPharmacy(Model):
             _out["benefits_manager"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.copay) is not UNSET:
             _out["copay"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -8,7 +8,8 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -16,6 +17,9 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .eligibility_follow_up_action import EligibilityFollowUpAction
     from .eligibility_reject_reason import EligibilityRejectReason
+
+_EligibilityFollowUpAction = code_list("EligibilityFollowUpAction")
+_EligibilityRejectReason = code_list("EligibilityRejectReason")
 
 
 @define(repr=False, eq=False)
@@ -37,16 +41,22 @@ class EligibilityRejection(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("valid_request", UNSET),
-            _v if (_v := _pop("reject_reason", UNSET)) is UNSET else EligibilityRejectReason.read(_v),
-            _v if (_v := _pop("follow_up_action", UNSET)) is UNSET else EligibilityFollowUpAction.read(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "valid_request" in source:
+            _known += 1
+            _of.valid_request = source["valid_request"]
+        if "reject_reason" in source:
+            _known += 1
+            _v = source["reject_reason"]
+            _of.reject_reason = _EligibilityRejectReason[_v] if isinstance(_v, str) else _v
+        if "follow_up_action" in source:
+            _known += 1
+            _v = source["follow_up_action"]
+            _of.follow_up_action = _EligibilityFollowUpAction[_v] if isinstance(_v, str) else _v
+        if _known != len(source):
+            _of.additional_properties = unknown(EligibilityRejection, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -58,12 +68,6 @@ class EligibilityRejection(Model):
             _out["reject_reason"] = write_code(_v)
         if (_v := _of.follow_up_action) is not UNSET:
             _out["follow_up_action"] = write_code(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "EligibilityFollowUpAction", "EligibilityRejectReason")

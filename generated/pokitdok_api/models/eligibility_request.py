@@ -9,9 +9,11 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     lone,
     null_or_misfit,
     to_json,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from .eligibility_transaction_code import EligibilityTransactionCode
     from .procedure_id_qualifier import ProcedureIdQualifier
     from .service_type import ServiceType
+
+_EligibilityTransactionCode = code_list("EligibilityTransactionCode")
+_ProcedureIdQualifier = code_list("ProcedureIdQualifier")
+_ServiceType = code_list("ServiceType")
 
 
 @define(repr=False, eq=False)
@@ -78,50 +84,81 @@ class EligibilityRequest(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("trading_partner_id", UNSET)),
-            cast(
-                Any,
-                _v
-                if (_v := _pop("member", UNSET)) is UNSET
-                else EligibilityMember.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EligibilityRequest.member"),
-            ),
-            cast(
-                Any,
-                _v
-                if (_v := _pop("provider", UNSET)) is UNSET
-                else EligibilityRequestProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EligibilityRequest.provider"),
-            ),
-            _v
-            if (_v := _pop("payer", UNSET)) is UNSET
-            else EligibilityPayer.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EligibilityRequest.payer"),
-            _v
-            if (_v := _pop("service_types", UNSET)) is UNSET
-            else [ServiceType.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else lone(ServiceType.read(_v)),
-            _pop("cpt_code", UNSET),
-            _pop("procedure_id", UNSET),
-            _v if (_v := _pop("procedure_id_qualifier", UNSET)) is UNSET else ProcedureIdQualifier.read(_v),
-            _pop("industry_code", UNSET),
-            _v if (_v := _pop("transaction_code", UNSET)) is UNSET else EligibilityTransactionCode.read(_v),
-            _v
-            if (_v := _pop("application_data", UNSET)) is UNSET
-            else ApplicationData.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EligibilityRequest.application_data"),
-            _pop("async", UNSET),
-            _pop("callback_url", UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "member" in source:
+            _known += 1
+            _v = source["member"]
+            _of.member = (
+                EligibilityMember.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilityRequest.member")
+            )
+        if "provider" in source:
+            _known += 1
+            _v = source["provider"]
+            _of.provider = (
+                EligibilityRequestProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilityRequest.provider")
+            )
+        if "payer" in source:
+            _known += 1
+            _v = source["payer"]
+            _of.payer = (
+                EligibilityPayer.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilityRequest.payer")
+            )
+        if "service_types" in source:
+            _known += 1
+            _v = source["service_types"]
+            _of.service_types = (
+                [_ServiceType[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else lone(_ServiceType[_v] if isinstance(_v, str) else _v)
+            )
+        if "cpt_code" in source:
+            _known += 1
+            _of.cpt_code = source["cpt_code"]
+        if "procedure_id" in source:
+            _known += 1
+            _of.procedure_id = source["procedure_id"]
+        if "procedure_id_qualifier" in source:
+            _known += 1
+            _v = source["procedure_id_qualifier"]
+            _of.procedure_id_qualifier = _ProcedureIdQualifier[_v] if isinstance(_v, str) else _v
+        if "industry_code" in source:
+            _known += 1
+            _of.industry_code = source["industry_code"]
+        if "transaction_code" in source:
+            _known += 1
+            _v = source["transaction_code"]
+            _of.transaction_code = _EligibilityTransactionCode[_v] if isinstance(_v, str) else _v
+        if "application_data" in source:
+            _known += 1
+            _v = source["application_data"]
+            _of.application_data = (
+                ApplicationData.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilityRequest.application_data")
+            )
+        if "async" in source:
+            _known += 1
+            _of.async_ = source["async"]
+        if "callback_url" in source:
+            _known += 1
+            _of.callback_url = source["callback_url"]
+        if _known != len(source):
+            _of.additional_properties = unknown(EligibilityRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -153,7 +190,8 @@ class EligibilityRequest(Model):
             _out["async"] = _v
         if (_v := _of.callback_url) is not UNSET:
             _out["callback_url"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -161,13 +199,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(
-        globals(),
-        "ApplicationData",
-        "EligibilityMember",
-        "EligibilityPayer",
-        "EligibilityRequestProvider",
-        "EligibilityTransactionCode",
-        "ProcedureIdQualifier",
-        "ServiceType",
-    )
+    bind(globals(), "ApplicationData", "EligibilityMember", "EligibilityPayer", "EligibilityRequestProvider")

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -53,24 +54,45 @@ class EligibilityRequestProvider(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("npi", UNSET)),
-            _pop("first_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("suffix", UNSET),
-            _pop("organization_name", UNSET),
-            _v
-            if (_v := _pop("address", UNSET)) is UNSET
-            else PostalAddress.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EligibilityRequestProvider.address"),
-            _pop("pin", UNSET),
-            _pop("tax_id", UNSET),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "npi" in source:
+            _known += 1
+            _of.npi = source["npi"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "suffix" in source:
+            _known += 1
+            _of.suffix = source["suffix"]
+        if "organization_name" in source:
+            _known += 1
+            _of.organization_name = source["organization_name"]
+        if "address" in source:
+            _known += 1
+            _v = source["address"]
+            _of.address = (
+                PostalAddress.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilityRequestProvider.address")
+            )
+        if "pin" in source:
+            _known += 1
+            _of.pin = source["pin"]
+        if "tax_id" in source:
+            _known += 1
+            _of.tax_id = source["tax_id"]
+        if _known != len(source):
+            _of.additional_properties = unknown(EligibilityRequestProvider, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,7 +116,8 @@ class EligibilityRequestProvider(Model):
             _out["pin"] = _v
         if (_v := _of.tax_id) is not UNSET:
             _out["tax_id"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     from .eligibility_subscriber import EligibilitySubscriber
     from .eligibility_summary import EligibilitySummary
     from .service_type import ServiceType
+
+_EligibilityFollowUpAction = code_list("EligibilityFollowUpAction")
+_EligibilityRejectReason = code_list("EligibilityRejectReason")
+_ServiceType = code_list("ServiceType")
 
 
 @define(repr=False, eq=False)
@@ -91,73 +97,117 @@ class EligibilityResponse(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("client_id", UNSET),
-            _pop("correlation_id", UNSET),
-            _pop("trading_partner_id", UNSET),
-            _pop("valid_request", UNSET),
-            _v if (_v := _pop("reject_reason", UNSET)) is UNSET else EligibilityRejectReason.read(_v),
-            _v if (_v := _pop("follow_up_action", UNSET)) is UNSET else EligibilityFollowUpAction.read(_v),
-            _v
-            if (_v := _pop("payer", UNSET)) is UNSET
-            else EligibilityPayer.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EligibilityResponse.payer"),
-            _v
-            if (_v := _pop("provider", UNSET)) is UNSET
-            else EligibilityResponseProvider.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EligibilityResponse.provider"),
-            _v
-            if (_v := _pop("subscriber", UNSET)) is UNSET
-            else EligibilitySubscriber.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EligibilityResponse.subscriber"),
-            _v
-            if (_v := _pop("dependent", UNSET)) is UNSET
-            else EligibilityDependent.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EligibilityResponse.dependent"),
-            _v
-            if (_v := _pop("coverage", UNSET)) is UNSET
-            else EligibilityCoverage.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EligibilityResponse.coverage"),
-            _v
-            if (_v := _pop("benefit_related_entities", UNSET)) is UNSET
-            else [
-                BenefitRelatedEntity.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "EligibilityResponse.benefit_related_entities[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EligibilityResponse.benefit_related_entities"),
-            _v
-            if (_v := _pop("pharmacy", UNSET)) is UNSET
-            else EligibilityPharmacy.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EligibilityResponse.pharmacy"),
-            _v
-            if (_v := _pop("service_types", UNSET)) is UNSET
-            else [ServiceType.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EligibilityResponse.service_types"),
-            _v
-            if (_v := _pop("service_type_codes", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EligibilityResponse.service_type_codes"),
-            _v
-            if (_v := _pop("summary", UNSET)) is UNSET
-            else EligibilitySummary.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EligibilityResponse.summary"),
-            _pop("async", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "client_id" in source:
+            _known += 1
+            _of.client_id = source["client_id"]
+        if "correlation_id" in source:
+            _known += 1
+            _of.correlation_id = source["correlation_id"]
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "valid_request" in source:
+            _known += 1
+            _of.valid_request = source["valid_request"]
+        if "reject_reason" in source:
+            _known += 1
+            _v = source["reject_reason"]
+            _of.reject_reason = _EligibilityRejectReason[_v] if isinstance(_v, str) else _v
+        if "follow_up_action" in source:
+            _known += 1
+            _v = source["follow_up_action"]
+            _of.follow_up_action = _EligibilityFollowUpAction[_v] if isinstance(_v, str) else _v
+        if "payer" in source:
+            _known += 1
+            _v = source["payer"]
+            _of.payer = (
+                EligibilityPayer.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilityResponse.payer")
+            )
+        if "provider" in source:
+            _known += 1
+            _v = source["provider"]
+            _of.provider = (
+                EligibilityResponseProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilityResponse.provider")
+            )
+        if "subscriber" in source:
+            _known += 1
+            _v = source["subscriber"]
+            _of.subscriber = (
+                EligibilitySubscriber.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilityResponse.subscriber")
+            )
+        if "dependent" in source:
+            _known += 1
+            _v = source["dependent"]
+            _of.dependent = (
+                EligibilityDependent.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilityResponse.dependent")
+            )
+        if "coverage" in source:
+            _known += 1
+            _v = source["coverage"]
+            _of.coverage = (
+                EligibilityCoverage.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilityResponse.coverage")
+            )
+        if "benefit_related_entities" in source:
+            _known += 1
+            _v = source["benefit_related_entities"]
+            _of.benefit_related_entities = (
+                [
+                    BenefitRelatedEntity.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EligibilityResponse.benefit_related_entities[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EligibilityResponse.benefit_related_entities")
+            )
+        if "pharmacy" in source:
+            _known += 1
+            _v = source["pharmacy"]
+            _of.pharmacy = (
+                EligibilityPharmacy.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilityResponse.pharmacy")
+            )
+        if "service_types" in source:
+            _known += 1
+            _v = source["service_types"]
+            _of.service_types = (
+                [_ServiceType[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EligibilityResponse.service_types")
+            )
+        if "service_type_codes" in source:
+            _known += 1
+            _v = source["service_type_codes"]
+            _of.service_type_codes = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "EligibilityResponse.service_type_codes")
+            )
+        if "summary" in source:
+            _known += 1
+            _v = source["summary"]
+            _of.summary = (
+                EligibilitySummary.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilityResponse.summary")
+            )
+        if "async" in source:
+            _known += 1
+            _of.async_ = source["async"]
+        if _known != len(source):
+            _of.additional_properties = unknown(EligibilityResponse, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -187,19 +237,20 @@ class EligibilityResponse(Model):
             _out["coverage"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.benefit_related_entities) is not UNSET:
             _out["benefit_related_entities"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.pharmacy) is not UNSET:
             _out["pharmacy"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.service_types) is not UNSET:
-            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.service_type_codes) is not UNSET:
-            _out["service_type_codes"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["service_type_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.summary) is not UNSET:
             _out["summary"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.async_) is not UNSET:
             _out["async"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -212,12 +263,9 @@ def _load() -> None:
         "BenefitRelatedEntity",
         "EligibilityCoverage",
         "EligibilityDependent",
-        "EligibilityFollowUpAction",
         "EligibilityPayer",
         "EligibilityPharmacy",
-        "EligibilityRejectReason",
         "EligibilityResponseProvider",
         "EligibilitySubscriber",
         "EligibilitySummary",
-        "ServiceType",
     )

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -49,28 +50,45 @@ class EligibilityResponseProvider(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("npi", UNSET),
-            _pop("first_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("suffix", UNSET),
-            _pop("pin", UNSET),
-            _pop("organization_name", UNSET),
-            _v
-            if (_v := _pop("rejections", UNSET)) is UNSET
-            else [
-                EligibilityRejection.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "EligibilityResponseProvider.rejections[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EligibilityResponseProvider.rejections"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "npi" in source:
+            _known += 1
+            _of.npi = source["npi"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "suffix" in source:
+            _known += 1
+            _of.suffix = source["suffix"]
+        if "pin" in source:
+            _known += 1
+            _of.pin = source["pin"]
+        if "organization_name" in source:
+            _known += 1
+            _of.organization_name = source["organization_name"]
+        if "rejections" in source:
+            _known += 1
+            _v = source["rejections"]
+            _of.rejections = (
+                [
+                    EligibilityRejection.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EligibilityResponseProvider.rejections[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EligibilityResponseProvider.rejections")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(EligibilityResponseProvider, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,9 +110,10 @@ class EligibilityResponseProvider(Model):
             _out["organization_name"] = _v
         if (_v := _of.rejections) is not UNSET:
             _out["rejections"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -37,21 +38,27 @@ class EligibilityServiceSummary(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("deductible", UNSET)) is UNSET
-            else AccumulatorByCoverageLevel.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EligibilityServiceSummary.deductible"),
-            _v
-            if (_v := _pop("out_of_pocket", UNSET)) is UNSET
-            else AccumulatorByCoverageLevel.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EligibilityServiceSummary.out_of_pocket"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "deductible" in source:
+            _known += 1
+            _v = source["deductible"]
+            _of.deductible = (
+                AccumulatorByCoverageLevel.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilityServiceSummary.deductible")
+            )
+        if "out_of_pocket" in source:
+            _known += 1
+            _v = source["out_of_pocket"]
+            _of.out_of_pocket = (
+                AccumulatorByCoverageLevel.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilityServiceSummary.out_of_pocket")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(EligibilityServiceSummary, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,7 +68,8 @@ class EligibilityServiceSummary(Model):
             _out["deductible"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.out_of_pocket) is not UNSET:
             _out["out_of_pocket"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

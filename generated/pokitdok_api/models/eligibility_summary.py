@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -43,26 +44,35 @@ class EligibilitySummary(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("deductible", UNSET)) is UNSET
-            else AccumulatorByCoverageLevel.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EligibilitySummary.deductible"),
-            _v
-            if (_v := _pop("out_of_pocket", UNSET)) is UNSET
-            else AccumulatorByCoverageLevel.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EligibilitySummary.out_of_pocket"),
-            _v
-            if (_v := _pop("services", UNSET)) is UNSET
-            else EligibilityServiceSummaries.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EligibilitySummary.services"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "deductible" in source:
+            _known += 1
+            _v = source["deductible"]
+            _of.deductible = (
+                AccumulatorByCoverageLevel.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilitySummary.deductible")
+            )
+        if "out_of_pocket" in source:
+            _known += 1
+            _v = source["out_of_pocket"]
+            _of.out_of_pocket = (
+                AccumulatorByCoverageLevel.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilitySummary.out_of_pocket")
+            )
+        if "services" in source:
+            _known += 1
+            _v = source["services"]
+            _of.services = (
+                EligibilityServiceSummaries.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EligibilitySummary.services")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(EligibilitySummary, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,7 +84,8 @@ class EligibilitySummary(Model):
             _out["out_of_pocket"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.services) is not UNSET:
             _out["services"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -43,18 +46,32 @@ class EnrollmentAddress(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("line", UNSET),
-            _pop("line2", UNSET),
-            _pop("city", UNSET),
-            _pop("state", UNSET),
-            _pop("postal_code", UNSET),
-            _pop("country", UNSET),
-            _pop("county", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "line" in source:
+            _known += 1
+            _of.line = source["line"]
+        if "line2" in source:
+            _known += 1
+            _of.line2 = source["line2"]
+        if "city" in source:
+            _known += 1
+            _of.city = source["city"]
+        if "state" in source:
+            _known += 1
+            _of.state = source["state"]
+        if "postal_code" in source:
+            _known += 1
+            _of.postal_code = source["postal_code"]
+        if "country" in source:
+            _known += 1
+            _of.country = source["country"]
+        if "county" in source:
+            _known += 1
+            _of.county = source["county"]
+        if _known != len(source):
+            _of.additional_properties = unknown(EnrollmentAddress, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,5 +91,6 @@ class EnrollmentAddress(Model):
             _out["country"] = _v
         if (_v := _of.county) is not UNSET:
             _out["county"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -23,14 +26,20 @@ class EnrollmentBroker(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("name", UNSET),
-            _pop("tax_id", UNSET),
-            _pop("account_numbers", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "tax_id" in source:
+            _known += 1
+            _of.tax_id = source["tax_id"]
+        if "account_numbers" in source:
+            _known += 1
+            _of.account_numbers = source["account_numbers"]
+        if _known != len(source):
+            _of.additional_properties = unknown(EnrollmentBroker, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -42,5 +51,6 @@ class EnrollmentBroker(Model):
             _out["tax_id"] = _v
         if (_v := _of.account_numbers) is not UNSET:
             _out["account_numbers"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

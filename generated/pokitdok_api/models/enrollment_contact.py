@@ -8,13 +8,16 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .communication_type import CommunicationType
+
+_CommunicationType = code_list("CommunicationType")
 
 
 @define(repr=False, eq=False)
@@ -47,19 +50,32 @@ class EnrollmentContact(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("primary_communication_type", UNSET)) is UNSET else CommunicationType.read(_v),
-            _pop("primary_communication_number", UNSET),
-            _v if (_v := _pop("communication_type2", UNSET)) is UNSET else CommunicationType.read(_v),
-            _pop("communication_number2", UNSET),
-            _v if (_v := _pop("communication_type3", UNSET)) is UNSET else CommunicationType.read(_v),
-            _pop("communication_number3", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "primary_communication_type" in source:
+            _known += 1
+            _v = source["primary_communication_type"]
+            _of.primary_communication_type = _CommunicationType[_v] if isinstance(_v, str) else _v
+        if "primary_communication_number" in source:
+            _known += 1
+            _of.primary_communication_number = source["primary_communication_number"]
+        if "communication_type2" in source:
+            _known += 1
+            _v = source["communication_type2"]
+            _of.communication_type2 = _CommunicationType[_v] if isinstance(_v, str) else _v
+        if "communication_number2" in source:
+            _known += 1
+            _of.communication_number2 = source["communication_number2"]
+        if "communication_type3" in source:
+            _known += 1
+            _v = source["communication_type3"]
+            _of.communication_type3 = _CommunicationType[_v] if isinstance(_v, str) else _v
+        if "communication_number3" in source:
+            _known += 1
+            _of.communication_number3 = source["communication_number3"]
+        if _known != len(source):
+            _of.additional_properties = unknown(EnrollmentContact, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,12 +93,6 @@ class EnrollmentContact(Model):
             _out["communication_type3"] = write_code(_v)
         if (_v := _of.communication_number3) is not UNSET:
             _out["communication_number3"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "CommunicationType")

@@ -8,7 +8,8 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -16,6 +17,9 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .coordination_of_benefits_status import CoordinationOfBenefitsStatus
     from .enrollment_payer_responsibility import EnrollmentPayerResponsibility
+
+_CoordinationOfBenefitsStatus = code_list("CoordinationOfBenefitsStatus")
+_EnrollmentPayerResponsibility = code_list("EnrollmentPayerResponsibility")
 
 
 @define(repr=False, eq=False)
@@ -39,16 +43,22 @@ class EnrollmentCoordinationOfBenefits(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("payer_responsibility", UNSET)) is UNSET else EnrollmentPayerResponsibility.read(_v),
-            _pop("group_or_policy_number", UNSET),
-            _v if (_v := _pop("status", UNSET)) is UNSET else CoordinationOfBenefitsStatus.read(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "payer_responsibility" in source:
+            _known += 1
+            _v = source["payer_responsibility"]
+            _of.payer_responsibility = _EnrollmentPayerResponsibility[_v] if isinstance(_v, str) else _v
+        if "group_or_policy_number" in source:
+            _known += 1
+            _of.group_or_policy_number = source["group_or_policy_number"]
+        if "status" in source:
+            _known += 1
+            _v = source["status"]
+            _of.status = _CoordinationOfBenefitsStatus[_v] if isinstance(_v, str) else _v
+        if _known != len(source):
+            _of.additional_properties = unknown(EnrollmentCoordinationOfBenefits, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,12 +70,6 @@ class EnrollmentCoordinationOfBenefits(Model):
             _out["group_or_policy_number"] = _v
         if (_v := _of.status) is not UNSET:
             _out["status"] = write_code(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "CoordinationOfBenefitsStatus", "EnrollmentPayerResponsibility")

@@ -10,8 +10,10 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     read_date,
+    unknown,
     write_code,
     write_date,
 )
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
     from .maintenance_reason import MaintenanceReason
     from .maintenance_type import MaintenanceType
     from .money import Money
+
+_EnrollmentCoverageLevel = code_list("EnrollmentCoverageLevel")
+_InsuranceLine = code_list("InsuranceLine")
+_MaintenanceReason = code_list("MaintenanceReason")
+_MaintenanceType = code_list("MaintenanceType")
 
 
 @define(repr=False, eq=False)
@@ -148,88 +155,176 @@ class EnrollmentCoverage(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("maintenance_type", UNSET)) is UNSET else MaintenanceType.read(_v),
-            _v if (_v := _pop("maintenance_reason", UNSET)) is UNSET else MaintenanceReason.read(_v),
-            _v if (_v := _pop("benefit_type", UNSET)) is UNSET else InsuranceLine.read(_v),
-            _v if (_v := _pop("coverage_level", UNSET)) is UNSET else EnrollmentCoverageLevel.read(_v),
-            _pop("description", UNSET),
-            _pop("contract_code", UNSET),
-            _pop("late_enrollment", UNSET),
-            _v if (_v := _pop("begin_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("end_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("enrollment_signature_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("maintenance_effective_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("premium_paid_to_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("last_premium_paid_date", UNSET)) is UNSET else read_date(_v),
-            _v
-            if (_v := _pop("spend_down_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EnrollmentCoverage.spend_down_amount"),
-            _v
-            if (_v := _pop("premium_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EnrollmentCoverage.premium_amount"),
-            _v
-            if (_v := _pop("expected_expenditure_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EnrollmentCoverage.expected_expenditure_amount"),
-            _v
-            if (_v := _pop("deductible_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EnrollmentCoverage.deductible_amount"),
-            _v
-            if (_v := _pop("copayment_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EnrollmentCoverage.copayment_amount"),
-            _v
-            if (_v := _pop("coinsurance_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EnrollmentCoverage.coinsurance_amount"),
-            _v
-            if (_v := _pop("coordination_of_benefits", UNSET)) is UNSET
-            else [
-                EnrollmentCoordinationOfBenefits.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "EnrollmentCoverage.coordination_of_benefits[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EnrollmentCoverage.coordination_of_benefits"),
-            _v
-            if (_v := _pop("providers", UNSET)) is UNSET
-            else [
-                EnrollmentProvider.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "EnrollmentCoverage.providers[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EnrollmentCoverage.providers"),
-            _pop("client_reporting_category", UNSET),
-            _pop("group_number", UNSET),
-            _pop("group_or_policy_number", UNSET),
-            _pop("payment_category", UNSET),
-            _pop("service_contract_number", UNSET),
-            _pop("medical_assistance_category", UNSET),
-            _pop("program_identification_number", UNSET),
-            _pop("rate_code_number", UNSET),
-            _pop("internal_control_number", UNSET),
-            _pop("issuer_number", UNSET),
-            _pop("special_program_code", UNSET),
-            _pop("service_area_code", UNSET),
-            _pop("county_code", UNSET),
-            _pop("policy_number", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "maintenance_type" in source:
+            _known += 1
+            _v = source["maintenance_type"]
+            _of.maintenance_type = _MaintenanceType[_v] if isinstance(_v, str) else _v
+        if "maintenance_reason" in source:
+            _known += 1
+            _v = source["maintenance_reason"]
+            _of.maintenance_reason = _MaintenanceReason[_v] if isinstance(_v, str) else _v
+        if "benefit_type" in source:
+            _known += 1
+            _v = source["benefit_type"]
+            _of.benefit_type = _InsuranceLine[_v] if isinstance(_v, str) else _v
+        if "coverage_level" in source:
+            _known += 1
+            _v = source["coverage_level"]
+            _of.coverage_level = _EnrollmentCoverageLevel[_v] if isinstance(_v, str) else _v
+        if "description" in source:
+            _known += 1
+            _of.description = source["description"]
+        if "contract_code" in source:
+            _known += 1
+            _of.contract_code = source["contract_code"]
+        if "late_enrollment" in source:
+            _known += 1
+            _of.late_enrollment = source["late_enrollment"]
+        if "begin_date" in source:
+            _known += 1
+            _v = source["begin_date"]
+            _of.begin_date = read_date(_v)
+        if "end_date" in source:
+            _known += 1
+            _v = source["end_date"]
+            _of.end_date = read_date(_v)
+        if "enrollment_signature_date" in source:
+            _known += 1
+            _v = source["enrollment_signature_date"]
+            _of.enrollment_signature_date = read_date(_v)
+        if "maintenance_effective_date" in source:
+            _known += 1
+            _v = source["maintenance_effective_date"]
+            _of.maintenance_effective_date = read_date(_v)
+        if "premium_paid_to_date" in source:
+            _known += 1
+            _v = source["premium_paid_to_date"]
+            _of.premium_paid_to_date = read_date(_v)
+        if "last_premium_paid_date" in source:
+            _known += 1
+            _v = source["last_premium_paid_date"]
+            _of.last_premium_paid_date = read_date(_v)
+        if "spend_down_amount" in source:
+            _known += 1
+            _v = source["spend_down_amount"]
+            _of.spend_down_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentCoverage.spend_down_amount")
+            )
+        if "premium_amount" in source:
+            _known += 1
+            _v = source["premium_amount"]
+            _of.premium_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentCoverage.premium_amount")
+            )
+        if "expected_expenditure_amount" in source:
+            _known += 1
+            _v = source["expected_expenditure_amount"]
+            _of.expected_expenditure_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentCoverage.expected_expenditure_amount")
+            )
+        if "deductible_amount" in source:
+            _known += 1
+            _v = source["deductible_amount"]
+            _of.deductible_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentCoverage.deductible_amount")
+            )
+        if "copayment_amount" in source:
+            _known += 1
+            _v = source["copayment_amount"]
+            _of.copayment_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentCoverage.copayment_amount")
+            )
+        if "coinsurance_amount" in source:
+            _known += 1
+            _v = source["coinsurance_amount"]
+            _of.coinsurance_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentCoverage.coinsurance_amount")
+            )
+        if "coordination_of_benefits" in source:
+            _known += 1
+            _v = source["coordination_of_benefits"]
+            _of.coordination_of_benefits = (
+                [
+                    EnrollmentCoordinationOfBenefits.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EnrollmentCoverage.coordination_of_benefits[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EnrollmentCoverage.coordination_of_benefits")
+            )
+        if "providers" in source:
+            _known += 1
+            _v = source["providers"]
+            _of.providers = (
+                [
+                    EnrollmentProvider.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EnrollmentCoverage.providers[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EnrollmentCoverage.providers")
+            )
+        if "client_reporting_category" in source:
+            _known += 1
+            _of.client_reporting_category = source["client_reporting_category"]
+        if "group_number" in source:
+            _known += 1
+            _of.group_number = source["group_number"]
+        if "group_or_policy_number" in source:
+            _known += 1
+            _of.group_or_policy_number = source["group_or_policy_number"]
+        if "payment_category" in source:
+            _known += 1
+            _of.payment_category = source["payment_category"]
+        if "service_contract_number" in source:
+            _known += 1
+            _of.service_contract_number = source["service_contract_number"]
+        if "medical_assistance_category" in source:
+            _known += 1
+            _of.medical_assistance_category = source["medical_assistance_category"]
+        if "program_identification_number" in source:
+            _known += 1
+            _of.program_identification_number = source["program_identification_number"]
+        if "rate_code_number" in source:
+            _known += 1
+            _of.rate_code_number = source["rate_code_number"]
+        if "internal_control_number" in source:
+            _known += 1
+            _of.internal_control_number = source["internal_control_number"]
+        if "issuer_number" in source:
+            _known += 1
+            _of.issuer_number = source["issuer_number"]
+        if "special_program_code" in source:
+            _known += 1
+            _of.special_program_code = source["special_program_code"]
+        if "service_area_code" in source:
+            _known += 1
+            _of.service_area_code = source["service_area_code"]
+        if "county_code" in source:
+            _known += 1
+            _of.county_code = source["county_code"]
+        if "policy_number" in source:
+            _known += 1
+            _of.policy_number = source["policy_number"]
+        if _known != len(source):
+            _of.additional_properties = unknown(EnrollmentCoverage, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -275,11 +370,11 @@ class EnrollmentCoverage(Model):
             _out["coinsurance_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.coordination_of_benefits) is not UNSET:
             _out["coordination_of_benefits"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.providers) is not UNSET:
             _out["providers"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.client_reporting_category) is not UNSET:
             _out["client_reporting_category"] = _v
@@ -309,7 +404,8 @@ class EnrollmentCoverage(Model):
             _out["county_code"] = _v
         if (_v := _of.policy_number) is not UNSET:
             _out["policy_number"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -317,13 +413,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(
-        globals(),
-        "EnrollmentCoordinationOfBenefits",
-        "EnrollmentCoverageLevel",
-        "EnrollmentProvider",
-        "InsuranceLine",
-        "MaintenanceReason",
-        "MaintenanceType",
-        "Money",
-    )
+    bind(globals(), "EnrollmentCoordinationOfBenefits", "EnrollmentProvider", "Money")

@@ -8,7 +8,8 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -16,6 +17,9 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .medicare_eligibility_reason import MedicareEligibilityReason
     from .medicare_plan import MedicarePlan
+
+_MedicareEligibilityReason = code_list("MedicareEligibilityReason")
+_MedicarePlan = code_list("MedicarePlan")
 
 
 @define(repr=False, eq=False)
@@ -36,15 +40,19 @@ class EnrollmentMedicare(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("plan", UNSET)) is UNSET else MedicarePlan.read(_v),
-            _v if (_v := _pop("eligibility_reason", UNSET)) is UNSET else MedicareEligibilityReason.read(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "plan" in source:
+            _known += 1
+            _v = source["plan"]
+            _of.plan = _MedicarePlan[_v] if isinstance(_v, str) else _v
+        if "eligibility_reason" in source:
+            _known += 1
+            _v = source["eligibility_reason"]
+            _of.eligibility_reason = _MedicareEligibilityReason[_v] if isinstance(_v, str) else _v
+        if _known != len(source):
+            _of.additional_properties = unknown(EnrollmentMedicare, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -54,12 +62,6 @@ class EnrollmentMedicare(Model):
             _out["plan"] = write_code(_v)
         if (_v := _of.eligibility_reason) is not UNSET:
             _out["eligibility_reason"] = write_code(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "MedicareEligibilityReason", "MedicarePlan")

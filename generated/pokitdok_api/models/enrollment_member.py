@@ -10,8 +10,10 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     read_date,
+    unknown,
     write_code,
     write_date,
 )
@@ -39,6 +41,21 @@ if TYPE_CHECKING:
     from .reporting_category import ReportingCategory
     from .student_status import StudentStatus
     from .wages_paid_frequency import WagesPaidFrequency
+
+_BenefitStatus = code_list("BenefitStatus")
+_CitizenshipStatus = code_list("CitizenshipStatus")
+_CobraQualifyingEvent = code_list("CobraQualifyingEvent")
+_CommunicationType = code_list("CommunicationType")
+_EmploymentClass = code_list("EmploymentClass")
+_EmploymentStatus = code_list("EmploymentStatus")
+_EnrollmentRelationship = code_list("EnrollmentRelationship")
+_Ethnicity = code_list("Ethnicity")
+_GenderTitleCase = code_list("GenderTitleCase")
+_MaintenanceReason = code_list("MaintenanceReason")
+_MaintenanceType = code_list("MaintenanceType")
+_MaritalStatus = code_list("MaritalStatus")
+_StudentStatus = code_list("StudentStatus")
+_WagesPaidFrequency = code_list("WagesPaidFrequency")
 
 
 @define(repr=False, eq=False)
@@ -257,148 +274,315 @@ class EnrollmentMember(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("first_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("suffix", UNSET),
-            _v
-            if (_v := _pop("address", UNSET)) is UNSET
-            else EnrollmentAddress.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EnrollmentMember.address"),
-            _pop("ssn", UNSET),
-            _pop("member_id", UNSET),
-            _pop("subscriber_number", UNSET),
-            _v if (_v := _pop("gender", UNSET)) is UNSET else GenderTitleCase.read(_v),
-            _pop("group_or_policy_number", UNSET),
-            _v if (_v := _pop("relationship", UNSET)) is UNSET else EnrollmentRelationship.read(_v),
-            _v if (_v := _pop("maintenance_type", UNSET)) is UNSET else MaintenanceType.read(_v),
-            _v if (_v := _pop("maintenance_reason", UNSET)) is UNSET else MaintenanceReason.read(_v),
-            _v if (_v := _pop("benefit_status", UNSET)) is UNSET else BenefitStatus.read(_v),
-            _v if (_v := _pop("employment_status", UNSET)) is UNSET else EmploymentStatus.read(_v),
-            _v if (_v := _pop("student_status", UNSET)) is UNSET else StudentStatus.read(_v),
-            _v if (_v := _pop("marital_status", UNSET)) is UNSET else MaritalStatus.read(_v),
-            _v if (_v := _pop("citizenship_status", UNSET)) is UNSET else CitizenshipStatus.read(_v),
-            _v if (_v := _pop("ethnicity", UNSET)) is UNSET else Ethnicity.read(_v),
-            _pop("handicapped", UNSET),
-            _v if (_v := _pop("cobra_qualifying_event", UNSET)) is UNSET else CobraQualifyingEvent.read(_v),
-            _pop("confidentiality", UNSET),
-            _v
-            if (_v := _pop("medicare", UNSET)) is UNSET
-            else EnrollmentMedicare.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EnrollmentMember.medicare"),
-            _v
-            if (_v := _pop("school", UNSET)) is UNSET
-            else EnrollmentSchool.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EnrollmentMember.school"),
-            _v if (_v := _pop("eligibility_begin_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("eligibility_end_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("education_end_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("birth_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("hire_date", UNSET)) is UNSET else read_date(_v),
-            _pop("birth_sequence", UNSET),
-            _v if (_v := _pop("death_date", UNSET)) is UNSET else read_date(_v),
-            _v
-            if (_v := _pop("contacts", UNSET)) is UNSET
-            else [
-                EnrollmentContact.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "EnrollmentMember.contacts[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EnrollmentMember.contacts"),
-            _v if (_v := _pop("primary_communication_type", UNSET)) is UNSET else CommunicationType.read(_v),
-            _pop("primary_communication_number", UNSET),
-            _v if (_v := _pop("secondary_communication_type", UNSET)) is UNSET else CommunicationType.read(_v),
-            _pop("secondary_communication_number", UNSET),
-            _pop("late_enrollment", UNSET),
-            _v
-            if (_v := _pop("employment_classes", UNSET)) is UNSET
-            else [EmploymentClass.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EnrollmentMember.employment_classes"),
-            _v
-            if (_v := _pop("wages_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EnrollmentMember.wages_amount"),
-            _v if (_v := _pop("wages_paid_frequency", UNSET)) is UNSET else WagesPaidFrequency.read(_v),
-            _v
-            if (_v := _pop("spend_down_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EnrollmentMember.spend_down_amount"),
-            _v
-            if (_v := _pop("premium_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EnrollmentMember.premium_amount"),
-            _v
-            if (_v := _pop("expected_expenditure_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EnrollmentMember.expected_expenditure_amount"),
-            _v
-            if (_v := _pop("deductible_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EnrollmentMember.deductible_amount"),
-            _v
-            if (_v := _pop("copayment_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EnrollmentMember.copayment_amount"),
-            _v
-            if (_v := _pop("coinsurance_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EnrollmentMember.coinsurance_amount"),
-            _pop("substance_abuse", UNSET),
-            _pop("tobacco_use", UNSET),
-            _pop("height", UNSET),
-            _pop("weight", UNSET),
-            _v
-            if (_v := _pop("benefits", UNSET)) is UNSET
-            else [
-                EnrollmentCoverage.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "EnrollmentMember.benefits[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EnrollmentMember.benefits"),
-            _v if (_v := _pop("maintenance_effective_date", UNSET)) is UNSET else read_date(_v),
-            _pop("client_reporting_category", UNSET),
-            _pop("client_number", UNSET),
-            _pop("case_number", UNSET),
-            _pop("pin", UNSET),
-            _pop("cross_reference_number", UNSET),
-            _pop("personal_id_number", UNSET),
-            _pop("pharmacy_number", UNSET),
-            _pop("department_number", UNSET),
-            _pop("hic_number", UNSET),
-            _pop("position_code", UNSET),
-            _pop("prior_identifier_number", UNSET),
-            _pop("unit_number", UNSET),
-            _pop("supplemental_identifier", UNSET),
-            _v
-            if (_v := _pop("reporting_categories", UNSET)) is UNSET
-            else [
-                ReportingCategory.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "EnrollmentMember.reporting_categories[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EnrollmentMember.reporting_categories"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "suffix" in source:
+            _known += 1
+            _of.suffix = source["suffix"]
+        if "address" in source:
+            _known += 1
+            _v = source["address"]
+            _of.address = (
+                EnrollmentAddress.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentMember.address")
+            )
+        if "ssn" in source:
+            _known += 1
+            _of.ssn = source["ssn"]
+        if "member_id" in source:
+            _known += 1
+            _of.member_id = source["member_id"]
+        if "subscriber_number" in source:
+            _known += 1
+            _of.subscriber_number = source["subscriber_number"]
+        if "gender" in source:
+            _known += 1
+            _v = source["gender"]
+            _of.gender = _GenderTitleCase[_v] if isinstance(_v, str) else _v
+        if "group_or_policy_number" in source:
+            _known += 1
+            _of.group_or_policy_number = source["group_or_policy_number"]
+        if "relationship" in source:
+            _known += 1
+            _v = source["relationship"]
+            _of.relationship = _EnrollmentRelationship[_v] if isinstance(_v, str) else _v
+        if "maintenance_type" in source:
+            _known += 1
+            _v = source["maintenance_type"]
+            _of.maintenance_type = _MaintenanceType[_v] if isinstance(_v, str) else _v
+        if "maintenance_reason" in source:
+            _known += 1
+            _v = source["maintenance_reason"]
+            _of.maintenance_reason = _MaintenanceReason[_v] if isinstance(_v, str) else _v
+        if "benefit_status" in source:
+            _known += 1
+            _v = source["benefit_status"]
+            _of.benefit_status = _BenefitStatus[_v] if isinstance(_v, str) else _v
+        if "employment_status" in source:
+            _known += 1
+            _v = source["employment_status"]
+            _of.employment_status = _EmploymentStatus[_v] if isinstance(_v, str) else _v
+        if "student_status" in source:
+            _known += 1
+            _v = source["student_status"]
+            _of.student_status = _StudentStatus[_v] if isinstance(_v, str) else _v
+        if "marital_status" in source:
+            _known += 1
+            _v = source["marital_status"]
+            _of.marital_status = _MaritalStatus[_v] if isinstance(_v, str) else _v
+        if "citizenship_status" in source:
+            _known += 1
+            _v = source["citizenship_status"]
+            _of.citizenship_status = _CitizenshipStatus[_v] if isinstance(_v, str) else _v
+        if "ethnicity" in source:
+            _known += 1
+            _v = source["ethnicity"]
+            _of.ethnicity = _Ethnicity[_v] if isinstance(_v, str) else _v
+        if "handicapped" in source:
+            _known += 1
+            _of.handicapped = source["handicapped"]
+        if "cobra_qualifying_event" in source:
+            _known += 1
+            _v = source["cobra_qualifying_event"]
+            _of.cobra_qualifying_event = _CobraQualifyingEvent[_v] if isinstance(_v, str) else _v
+        if "confidentiality" in source:
+            _known += 1
+            _of.confidentiality = source["confidentiality"]
+        if "medicare" in source:
+            _known += 1
+            _v = source["medicare"]
+            _of.medicare = (
+                EnrollmentMedicare.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentMember.medicare")
+            )
+        if "school" in source:
+            _known += 1
+            _v = source["school"]
+            _of.school = (
+                EnrollmentSchool.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentMember.school")
+            )
+        if "eligibility_begin_date" in source:
+            _known += 1
+            _v = source["eligibility_begin_date"]
+            _of.eligibility_begin_date = read_date(_v)
+        if "eligibility_end_date" in source:
+            _known += 1
+            _v = source["eligibility_end_date"]
+            _of.eligibility_end_date = read_date(_v)
+        if "education_end_date" in source:
+            _known += 1
+            _v = source["education_end_date"]
+            _of.education_end_date = read_date(_v)
+        if "birth_date" in source:
+            _known += 1
+            _v = source["birth_date"]
+            _of.birth_date = read_date(_v)
+        if "hire_date" in source:
+            _known += 1
+            _v = source["hire_date"]
+            _of.hire_date = read_date(_v)
+        if "birth_sequence" in source:
+            _known += 1
+            _of.birth_sequence = source["birth_sequence"]
+        if "death_date" in source:
+            _known += 1
+            _v = source["death_date"]
+            _of.death_date = read_date(_v)
+        if "contacts" in source:
+            _known += 1
+            _v = source["contacts"]
+            _of.contacts = (
+                [
+                    EnrollmentContact.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EnrollmentMember.contacts[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EnrollmentMember.contacts")
+            )
+        if "primary_communication_type" in source:
+            _known += 1
+            _v = source["primary_communication_type"]
+            _of.primary_communication_type = _CommunicationType[_v] if isinstance(_v, str) else _v
+        if "primary_communication_number" in source:
+            _known += 1
+            _of.primary_communication_number = source["primary_communication_number"]
+        if "secondary_communication_type" in source:
+            _known += 1
+            _v = source["secondary_communication_type"]
+            _of.secondary_communication_type = _CommunicationType[_v] if isinstance(_v, str) else _v
+        if "secondary_communication_number" in source:
+            _known += 1
+            _of.secondary_communication_number = source["secondary_communication_number"]
+        if "late_enrollment" in source:
+            _known += 1
+            _of.late_enrollment = source["late_enrollment"]
+        if "employment_classes" in source:
+            _known += 1
+            _v = source["employment_classes"]
+            _of.employment_classes = (
+                [_EmploymentClass[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EnrollmentMember.employment_classes")
+            )
+        if "wages_amount" in source:
+            _known += 1
+            _v = source["wages_amount"]
+            _of.wages_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentMember.wages_amount")
+            )
+        if "wages_paid_frequency" in source:
+            _known += 1
+            _v = source["wages_paid_frequency"]
+            _of.wages_paid_frequency = _WagesPaidFrequency[_v] if isinstance(_v, str) else _v
+        if "spend_down_amount" in source:
+            _known += 1
+            _v = source["spend_down_amount"]
+            _of.spend_down_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentMember.spend_down_amount")
+            )
+        if "premium_amount" in source:
+            _known += 1
+            _v = source["premium_amount"]
+            _of.premium_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentMember.premium_amount")
+            )
+        if "expected_expenditure_amount" in source:
+            _known += 1
+            _v = source["expected_expenditure_amount"]
+            _of.expected_expenditure_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentMember.expected_expenditure_amount")
+            )
+        if "deductible_amount" in source:
+            _known += 1
+            _v = source["deductible_amount"]
+            _of.deductible_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentMember.deductible_amount")
+            )
+        if "copayment_amount" in source:
+            _known += 1
+            _v = source["copayment_amount"]
+            _of.copayment_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentMember.copayment_amount")
+            )
+        if "coinsurance_amount" in source:
+            _known += 1
+            _v = source["coinsurance_amount"]
+            _of.coinsurance_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentMember.coinsurance_amount")
+            )
+        if "substance_abuse" in source:
+            _known += 1
+            _of.substance_abuse = source["substance_abuse"]
+        if "tobacco_use" in source:
+            _known += 1
+            _of.tobacco_use = source["tobacco_use"]
+        if "height" in source:
+            _known += 1
+            _of.height = source["height"]
+        if "weight" in source:
+            _known += 1
+            _of.weight = source["weight"]
+        if "benefits" in source:
+            _known += 1
+            _v = source["benefits"]
+            _of.benefits = (
+                [
+                    EnrollmentCoverage.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EnrollmentMember.benefits[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EnrollmentMember.benefits")
+            )
+        if "maintenance_effective_date" in source:
+            _known += 1
+            _v = source["maintenance_effective_date"]
+            _of.maintenance_effective_date = read_date(_v)
+        if "client_reporting_category" in source:
+            _known += 1
+            _of.client_reporting_category = source["client_reporting_category"]
+        if "client_number" in source:
+            _known += 1
+            _of.client_number = source["client_number"]
+        if "case_number" in source:
+            _known += 1
+            _of.case_number = source["case_number"]
+        if "pin" in source:
+            _known += 1
+            _of.pin = source["pin"]
+        if "cross_reference_number" in source:
+            _known += 1
+            _of.cross_reference_number = source["cross_reference_number"]
+        if "personal_id_number" in source:
+            _known += 1
+            _of.personal_id_number = source["personal_id_number"]
+        if "pharmacy_number" in source:
+            _known += 1
+            _of.pharmacy_number = source["pharmacy_number"]
+        if "department_number" in source:
+            _known += 1
+            _of.department_number = source["department_number"]
+        if "hic_number" in source:
+            _known += 1
+            _of.hic_number = source["hic_number"]
+        if "position_code" in source:
+            _known += 1
+            _of.position_code = source["position_code"]
+        if "prior_identifier_number" in source:
+            _known += 1
+            _of.prior_identifier_number = source["prior_identifier_number"]
+        if "unit_number" in source:
+            _known += 1
+            _of.unit_number = source["unit_number"]
+        if "supplemental_identifier" in source:
+            _known += 1
+            _of.supplemental_identifier = source["supplemental_identifier"]
+        if "reporting_categories" in source:
+            _known += 1
+            _v = source["reporting_categories"]
+            _of.reporting_categories = (
+                [
+                    ReportingCategory.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EnrollmentMember.reporting_categories[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EnrollmentMember.reporting_categories")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(EnrollmentMember, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -468,7 +652,7 @@ class EnrollmentMember(Model):
             _out["death_date"] = write_date(_v)
         if (_v := _of.contacts) is not UNSET:
             _out["contacts"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.primary_communication_type) is not UNSET:
             _out["primary_communication_type"] = write_code(_v)
@@ -481,7 +665,7 @@ class EnrollmentMember(Model):
         if (_v := _of.late_enrollment) is not UNSET:
             _out["late_enrollment"] = _v
         if (_v := _of.employment_classes) is not UNSET:
-            _out["employment_classes"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["employment_classes"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.wages_amount) is not UNSET:
             _out["wages_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.wages_paid_frequency) is not UNSET:
@@ -508,7 +692,7 @@ class EnrollmentMember(Model):
             _out["weight"] = _v
         if (_v := _of.benefits) is not UNSET:
             _out["benefits"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.maintenance_effective_date) is not UNSET:
             _out["maintenance_effective_date"] = write_date(_v)
@@ -540,9 +724,10 @@ class EnrollmentMember(Model):
             _out["supplemental_identifier"] = _v
         if (_v := _of.reporting_categories) is not UNSET:
             _out["reporting_categories"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -552,25 +737,11 @@ _unloaded = True
 def _load() -> None:
     bind(
         globals(),
-        "BenefitStatus",
-        "CitizenshipStatus",
-        "CobraQualifyingEvent",
-        "CommunicationType",
-        "EmploymentClass",
-        "EmploymentStatus",
         "EnrollmentAddress",
         "EnrollmentContact",
         "EnrollmentCoverage",
         "EnrollmentMedicare",
-        "EnrollmentRelationship",
         "EnrollmentSchool",
-        "Ethnicity",
-        "GenderTitleCase",
-        "MaintenanceReason",
-        "MaintenanceType",
-        "MaritalStatus",
         "Money",
         "ReportingCategory",
-        "StudentStatus",
-        "WagesPaidFrequency",
     )

@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -21,13 +24,17 @@ class EnrollmentOrganization(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("name", UNSET),
-            _pop("tax_id", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "tax_id" in source:
+            _known += 1
+            _of.tax_id = source["tax_id"]
+        if _known != len(source):
+            _of.additional_properties = unknown(EnrollmentOrganization, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -37,5 +44,6 @@ class EnrollmentOrganization(Model):
             _out["name"] = _v
         if (_v := _of.tax_id) is not UNSET:
             _out["tax_id"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from .enrollment_address import EnrollmentAddress
     from .enrollment_provider_type import EnrollmentProviderType
     from .entity_type import EntityType
+
+_EnrollmentProviderType = code_list("EnrollmentProviderType")
+_EntityType = code_list("EntityType")
 
 
 @define(repr=False, eq=False)
@@ -76,28 +81,57 @@ class EnrollmentProvider(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("type", UNSET)) is UNSET else EnrollmentProviderType.read(_v),
-            _v if (_v := _pop("entity_type", UNSET)) is UNSET else EntityType.read(_v),
-            _pop("patient_status", UNSET),
-            _pop("last_or_organization_name", UNSET),
-            _pop("first_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("prefix", UNSET),
-            _pop("suffix", UNSET),
-            _pop("ssn", UNSET),
-            _pop("service_provider_number", UNSET),
-            _pop("npi_id", UNSET),
-            _pop("tax_id", UNSET),
-            _v
-            if (_v := _pop("address", UNSET)) is UNSET
-            else EnrollmentAddress.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EnrollmentProvider.address"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "type" in source:
+            _known += 1
+            _v = source["type"]
+            _of.type_ = _EnrollmentProviderType[_v] if isinstance(_v, str) else _v
+        if "entity_type" in source:
+            _known += 1
+            _v = source["entity_type"]
+            _of.entity_type = _EntityType[_v] if isinstance(_v, str) else _v
+        if "patient_status" in source:
+            _known += 1
+            _of.patient_status = source["patient_status"]
+        if "last_or_organization_name" in source:
+            _known += 1
+            _of.last_or_organization_name = source["last_or_organization_name"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "prefix" in source:
+            _known += 1
+            _of.prefix = source["prefix"]
+        if "suffix" in source:
+            _known += 1
+            _of.suffix = source["suffix"]
+        if "ssn" in source:
+            _known += 1
+            _of.ssn = source["ssn"]
+        if "service_provider_number" in source:
+            _known += 1
+            _of.service_provider_number = source["service_provider_number"]
+        if "npi_id" in source:
+            _known += 1
+            _of.npi_id = source["npi_id"]
+        if "tax_id" in source:
+            _known += 1
+            _of.tax_id = source["tax_id"]
+        if "address" in source:
+            _known += 1
+            _v = source["address"]
+            _of.address = (
+                EnrollmentAddress.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentProvider.address")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(EnrollmentProvider, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -129,7 +163,8 @@ class EnrollmentProvider(Model):
             _out["tax_id"] = _v
         if (_v := _of.address) is not UNSET:
             _out["address"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -137,4 +172,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "EnrollmentAddress", "EnrollmentProviderType", "EntityType")
+    bind(globals(), "EnrollmentAddress")

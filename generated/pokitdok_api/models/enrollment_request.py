@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from .enrollment_member import EnrollmentMember
     from .enrollment_organization import EnrollmentOrganization
     from .enrollment_purpose import EnrollmentPurpose
+
+_EnrollmentAction = code_list("EnrollmentAction")
+_EnrollmentPurpose = code_list("EnrollmentPurpose")
 
 
 @define(repr=False, eq=False)
@@ -88,74 +93,123 @@ class EnrollmentRequest(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("trading_partner_id", UNSET)),
-            cast(Any, _v if (_v := _pop("purpose", UNSET)) is UNSET else EnrollmentPurpose.read(_v)),
-            cast(Any, _v if (_v := _pop("action", UNSET)) is UNSET else EnrollmentAction.read(_v)),
-            cast(
-                Any,
-                _v
-                if (_v := _pop("payer", UNSET)) is UNSET
-                else EnrollmentOrganization.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentRequest.payer"),
-            ),
-            cast(
-                Any,
-                _v
-                if (_v := _pop("sponsor", UNSET)) is UNSET
-                else EnrollmentOrganization.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentRequest.sponsor"),
-            ),
-            cast(
-                Any,
-                _v
-                if (_v := _pop("subscriber", UNSET)) is UNSET
-                else EnrollmentMember.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentRequest.subscriber"),
-            ),
-            _pop("master_policy_number", UNSET),
-            _pop("reference_number", UNSET),
-            _v
-            if (_v := _pop("broker", UNSET)) is UNSET
-            else EnrollmentBroker.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EnrollmentRequest.broker"),
-            _v
-            if (_v := _pop("tpa", UNSET)) is UNSET
-            else EnrollmentBroker.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EnrollmentRequest.tpa"),
-            _v
-            if (_v := _pop("dependents", UNSET)) is UNSET
-            else [
-                EnrollmentMember.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "EnrollmentRequest.dependents[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "EnrollmentRequest.dependents"),
-            _v
-            if (_v := _pop("application_data", UNSET)) is UNSET
-            else ApplicationData.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "EnrollmentRequest.application_data"),
-            _pop("async", UNSET),
-            _pop("callback_url", UNSET),
-            _pop("client_id", UNSET),
-            _pop("correlation_id", UNSET),
-            _pop("deleted", UNSET),
-            _pop("insert_dt", UNSET),
-            _pop("update_dt", UNSET),
-            _pop("version", UNSET),
-            _pop("major_version", UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "purpose" in source:
+            _known += 1
+            _v = source["purpose"]
+            _of.purpose = _EnrollmentPurpose[_v] if isinstance(_v, str) else _v
+        if "action" in source:
+            _known += 1
+            _v = source["action"]
+            _of.action = _EnrollmentAction[_v] if isinstance(_v, str) else _v
+        if "payer" in source:
+            _known += 1
+            _v = source["payer"]
+            _of.payer = (
+                EnrollmentOrganization.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentRequest.payer")
+            )
+        if "sponsor" in source:
+            _known += 1
+            _v = source["sponsor"]
+            _of.sponsor = (
+                EnrollmentOrganization.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentRequest.sponsor")
+            )
+        if "subscriber" in source:
+            _known += 1
+            _v = source["subscriber"]
+            _of.subscriber = (
+                EnrollmentMember.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentRequest.subscriber")
+            )
+        if "master_policy_number" in source:
+            _known += 1
+            _of.master_policy_number = source["master_policy_number"]
+        if "reference_number" in source:
+            _known += 1
+            _of.reference_number = source["reference_number"]
+        if "broker" in source:
+            _known += 1
+            _v = source["broker"]
+            _of.broker = (
+                EnrollmentBroker.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentRequest.broker")
+            )
+        if "tpa" in source:
+            _known += 1
+            _v = source["tpa"]
+            _of.tpa = (
+                EnrollmentBroker.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentRequest.tpa")
+            )
+        if "dependents" in source:
+            _known += 1
+            _v = source["dependents"]
+            _of.dependents = (
+                [
+                    EnrollmentMember.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "EnrollmentRequest.dependents[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "EnrollmentRequest.dependents")
+            )
+        if "application_data" in source:
+            _known += 1
+            _v = source["application_data"]
+            _of.application_data = (
+                ApplicationData.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "EnrollmentRequest.application_data")
+            )
+        if "async" in source:
+            _known += 1
+            _of.async_ = source["async"]
+        if "callback_url" in source:
+            _known += 1
+            _of.callback_url = source["callback_url"]
+        if "client_id" in source:
+            _known += 1
+            _of.client_id = source["client_id"]
+        if "correlation_id" in source:
+            _known += 1
+            _of.correlation_id = source["correlation_id"]
+        if "deleted" in source:
+            _known += 1
+            _of.deleted = source["deleted"]
+        if "insert_dt" in source:
+            _known += 1
+            _of.insert_dt = source["insert_dt"]
+        if "update_dt" in source:
+            _known += 1
+            _of.update_dt = source["update_dt"]
+        if "version" in source:
+            _known += 1
+            _of.version = source["version"]
+        if "major_version" in source:
+            _known += 1
+            _of.major_version = source["major_version"]
+        if _known != len(source):
+            _of.additional_properties = unknown(EnrollmentRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -183,7 +237,7 @@ class EnrollmentRequest(Model):
             _out["tpa"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.dependents) is not UNSET:
             _out["dependents"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.application_data) is not UNSET:
             _out["application_data"] = _v.to_dict() if isinstance(_v, Model) else _v
@@ -205,7 +259,8 @@ class EnrollmentRequest(Model):
             _out["version"] = _v
         if (_v := _of.major_version) is not UNSET:
             _out["major_version"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -213,12 +268,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(
-        globals(),
-        "ApplicationData",
-        "EnrollmentAction",
-        "EnrollmentBroker",
-        "EnrollmentMember",
-        "EnrollmentOrganization",
-        "EnrollmentPurpose",
-    )
+    bind(globals(), "ApplicationData", "EnrollmentBroker", "EnrollmentMember", "EnrollmentOrganization")

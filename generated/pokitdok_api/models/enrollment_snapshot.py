@@ -10,6 +10,7 @@ from attrs import define
 from .._model import Model
 from .._values import (
     read_datetime,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -30,15 +31,24 @@ class EnrollmentSnapshot(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("snapshot_id", UNSET),
-            _v if (_v := _pop("snapshot_date", UNSET)) is UNSET else read_datetime(_v),
-            _pop("trading_partner_id", UNSET),
-            _pop("client_id", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "snapshot_id" in source:
+            _known += 1
+            _of.snapshot_id = source["snapshot_id"]
+        if "snapshot_date" in source:
+            _known += 1
+            _v = source["snapshot_date"]
+            _of.snapshot_date = read_datetime(_v)
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "client_id" in source:
+            _known += 1
+            _of.client_id = source["client_id"]
+        if _known != len(source):
+            _of.additional_properties = unknown(EnrollmentSnapshot, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -52,5 +62,6 @@ class EnrollmentSnapshot(Model):
             _out["trading_partner_id"] = _v
         if (_v := _of.client_id) is not UNSET:
             _out["client_id"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

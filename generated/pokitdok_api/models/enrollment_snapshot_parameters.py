@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -28,13 +31,17 @@ class EnrollmentSnapshotParameters(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("trading_partner_id", UNSET),
-            _pop("file_url", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "file_url" in source:
+            _known += 1
+            _of.file_url = source["file_url"]
+        if _known != len(source):
+            _of.additional_properties = unknown(EnrollmentSnapshotParameters, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,5 +51,6 @@ class EnrollmentSnapshotParameters(Model):
             _out["trading_partner_id"] = _v
         if (_v := _of.file_url) is not UNSET:
             _out["file_url"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     to_json,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -35,12 +36,15 @@ class ErrorData(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("errors", UNSET)) is UNSET else Errors.from_dict(_v) if isinstance(_v, dict) else _v,
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "errors" in source:
+            _known += 1
+            _v = source["errors"]
+            _of.errors = Errors.from_dict(_v) if isinstance(_v, dict) else _v
+        if _known != len(source):
+            _of.additional_properties = unknown(ErrorData, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -48,7 +52,8 @@ class ErrorData(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.errors) is not UNSET:
             _out["errors"] = to_json(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

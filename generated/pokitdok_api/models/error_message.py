@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -19,12 +22,14 @@ class ErrorMessage(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("message", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "message" in source:
+            _known += 1
+            _of.message = source["message"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ErrorMessage, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -32,5 +37,6 @@ class ErrorMessage(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.message) is not UNSET:
             _out["message"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

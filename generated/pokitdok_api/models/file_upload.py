@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self, cast
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, File
 
 
@@ -28,13 +31,20 @@ class FileUpload(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("file", UNSET)),
-            cast(Any, _pop("trading_partner_id", UNSET)),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "file" in source:
+            _known += 1
+            _of.file = source["file"]
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if _known != len(source):
+            _of.additional_properties = unknown(FileUpload, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,5 +54,6 @@ class FileUpload(Model):
             _out["file"] = _v
         if (_v := _of.trading_partner_id) is not UNSET:
             _out["trading_partner_id"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -10,8 +10,10 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     read_date,
+    unknown,
     write_code,
     write_date,
 )
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from .money import Money
     from .payment_method import PaymentMethod
     from .remittance_transaction_type import RemittanceTransactionType
+
+_PaymentMethod = code_list("PaymentMethod")
+_RemittanceTransactionType = code_list("RemittanceTransactionType")
 
 
 @define(repr=False, eq=False)
@@ -53,33 +58,59 @@ class FinancialInformation(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("check_eft_trace_number", UNSET),
-            _pop("transaction_type", UNSET),
-            _v if (_v := _pop("effective_date", UNSET)) is UNSET else read_date(_v),
-            _pop("payer_id", UNSET),
-            _pop("originating_company_id", UNSET),
-            _v
-            if (_v := _pop("originating_institution", UNSET)) is UNSET
-            else FinancialInstitution.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "FinancialInformation.originating_institution"),
-            _v
-            if (_v := _pop("receiving_institution", UNSET)) is UNSET
-            else FinancialInstitution.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "FinancialInformation.receiving_institution"),
-            _v
-            if (_v := _pop("payment_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "FinancialInformation.payment_amount"),
-            _v if (_v := _pop("payment_method", UNSET)) is UNSET else PaymentMethod.read(_v),
-            _v if (_v := _pop("transaction_handling", UNSET)) is UNSET else RemittanceTransactionType.read(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "check_eft_trace_number" in source:
+            _known += 1
+            _of.check_eft_trace_number = source["check_eft_trace_number"]
+        if "transaction_type" in source:
+            _known += 1
+            _of.transaction_type = source["transaction_type"]
+        if "effective_date" in source:
+            _known += 1
+            _v = source["effective_date"]
+            _of.effective_date = read_date(_v)
+        if "payer_id" in source:
+            _known += 1
+            _of.payer_id = source["payer_id"]
+        if "originating_company_id" in source:
+            _known += 1
+            _of.originating_company_id = source["originating_company_id"]
+        if "originating_institution" in source:
+            _known += 1
+            _v = source["originating_institution"]
+            _of.originating_institution = (
+                FinancialInstitution.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "FinancialInformation.originating_institution")
+            )
+        if "receiving_institution" in source:
+            _known += 1
+            _v = source["receiving_institution"]
+            _of.receiving_institution = (
+                FinancialInstitution.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "FinancialInformation.receiving_institution")
+            )
+        if "payment_amount" in source:
+            _known += 1
+            _v = source["payment_amount"]
+            _of.payment_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "FinancialInformation.payment_amount")
+            )
+        if "payment_method" in source:
+            _known += 1
+            _v = source["payment_method"]
+            _of.payment_method = _PaymentMethod[_v] if isinstance(_v, str) else _v
+        if "transaction_handling" in source:
+            _known += 1
+            _v = source["transaction_handling"]
+            _of.transaction_handling = _RemittanceTransactionType[_v] if isinstance(_v, str) else _v
+        if _known != len(source):
+            _of.additional_properties = unknown(FinancialInformation, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -105,7 +136,8 @@ class FinancialInformation(Model):
             _out["payment_method"] = write_code(_v)
         if (_v := _of.transaction_handling) is not UNSET:
             _out["transaction_handling"] = write_code(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -113,4 +145,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "FinancialInstitution", "Money", "PaymentMethod", "RemittanceTransactionType")
+    bind(globals(), "FinancialInstitution", "Money")

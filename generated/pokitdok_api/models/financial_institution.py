@@ -8,13 +8,16 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .account_type import AccountType
+
+_AccountType = code_list("AccountType")
 
 
 @define(repr=False, eq=False)
@@ -30,16 +33,21 @@ class FinancialInstitution(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("account_number", UNSET),
-            _v if (_v := _pop("account_type", UNSET)) is UNSET else AccountType.read(_v),
-            _pop("routing_number", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "account_number" in source:
+            _known += 1
+            _of.account_number = source["account_number"]
+        if "account_type" in source:
+            _known += 1
+            _v = source["account_type"]
+            _of.account_type = _AccountType[_v] if isinstance(_v, str) else _v
+        if "routing_number" in source:
+            _known += 1
+            _of.routing_number = source["routing_number"]
+        if _known != len(source):
+            _of.additional_properties = unknown(FinancialInstitution, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -51,12 +59,6 @@ class FinancialInstitution(Model):
             _out["account_type"] = write_code(_v)
         if (_v := _of.routing_number) is not UNSET:
             _out["routing_number"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "AccountType")

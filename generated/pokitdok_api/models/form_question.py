@@ -10,6 +10,7 @@ from attrs import define
 from .._model import Model
 from .._values import (
     read_date,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -41,16 +42,27 @@ class FormQuestion(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("question_number", UNSET),
-            _pop("yes_no_response", UNSET),
-            _pop("text_response", UNSET),
-            _v if (_v := _pop("date_response", UNSET)) is UNSET else read_date(_v),
-            _pop("percent_decimal_response", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "question_number" in source:
+            _known += 1
+            _of.question_number = source["question_number"]
+        if "yes_no_response" in source:
+            _known += 1
+            _of.yes_no_response = source["yes_no_response"]
+        if "text_response" in source:
+            _known += 1
+            _of.text_response = source["text_response"]
+        if "date_response" in source:
+            _known += 1
+            _v = source["date_response"]
+            _of.date_response = read_date(_v)
+        if "percent_decimal_response" in source:
+            _known += 1
+            _of.percent_decimal_response = source["percent_decimal_response"]
+        if _known != len(source):
+            _of.additional_properties = unknown(FormQuestion, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,5 +78,6 @@ class FormQuestion(Model):
             _out["date_response"] = write_date(_v)
         if (_v := _of.percent_decimal_response) is not UNSET:
             _out["percent_decimal_response"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

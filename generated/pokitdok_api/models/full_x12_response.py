@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -34,21 +35,24 @@ class FullX12Response(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("x12_segments", UNSET)) is UNSET
-            else [
-                X12Segment.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "FullX12Response.x12_segments[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "FullX12Response.x12_segments"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "x12_segments" in source:
+            _known += 1
+            _v = source["x12_segments"]
+            _of.x12_segments = (
+                [
+                    X12Segment.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "FullX12Response.x12_segments[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "FullX12Response.x12_segments")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(FullX12Response, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,9 +60,10 @@ class FullX12Response(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.x12_segments) is not UNSET:
             _out["x12_segments"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

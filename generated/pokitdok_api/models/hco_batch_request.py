@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -45,31 +46,41 @@ class HcoBatchRequest(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(
-                Any,
-                _v
-                if (_v := _pop("data", UNSET)) is UNSET
-                else [
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+        )
+        _of: Any = _model
+        _known = 0
+        if "data" in source:
+            _known += 1
+            _v = source["data"]
+            _of.data = (
+                [
                     HcoConsumerRequest.from_dict(_i)
                     if isinstance(_i, dict)
                     else null_or_misfit(_i, "object", "HcoBatchRequest.data[]")
                     for _i in _v
                 ]
                 if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "HcoBatchRequest.data"),
-            ),
-            cast(Any, _pop("callback_url", UNSET)),
-            _pop("async", UNSET),
-            _v
-            if (_v := _pop("application_data", UNSET)) is UNSET
-            else ApplicationData.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "HcoBatchRequest.application_data"),
-        )
-        _model.additional_properties = _rest
+                else null_or_misfit(_v, "array", "HcoBatchRequest.data")
+            )
+        if "callback_url" in source:
+            _known += 1
+            _of.callback_url = source["callback_url"]
+        if "async" in source:
+            _known += 1
+            _of.async_ = source["async"]
+        if "application_data" in source:
+            _known += 1
+            _v = source["application_data"]
+            _of.application_data = (
+                ApplicationData.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "HcoBatchRequest.application_data")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(HcoBatchRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,7 +88,7 @@ class HcoBatchRequest(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.data) is not UNSET:
             _out["data"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.callback_url) is not UNSET:
             _out["callback_url"] = _v
@@ -85,7 +96,8 @@ class HcoBatchRequest(Model):
             _out["async"] = _v
         if (_v := _of.application_data) is not UNSET:
             _out["application_data"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

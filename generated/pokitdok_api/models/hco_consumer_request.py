@@ -10,8 +10,10 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     read_date,
+    unknown,
     write_code,
     write_date,
 )
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from .hco_genders import HcoGenders
     from .hco_races import HcoRaces
     from .postal_address import PostalAddress
+
+_HcoGenders = code_list("HcoGenders")
+_HcoRaces = code_list("HcoRaces")
 
 
 @define(repr=False, eq=False)
@@ -93,40 +98,81 @@ class HcoConsumerRequest(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(
-                Any,
-                _v
-                if (_v := _pop("address", UNSET)) is UNSET
-                else PostalAddress.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "HcoConsumerRequest.address"),
-            ),
-            cast(Any, _pop("patient_responsibility", UNSET)),
-            _v if (_v := _pop("birth_date", UNSET)) is UNSET else read_date(_v),
-            _pop("age", UNSET),
-            _v if (_v := _pop("gender", UNSET)) is UNSET else HcoGenders.read(_v),
-            _v if (_v := _pop("race", UNSET)) is UNSET else HcoRaces.read(_v),
-            _pop("has_diabetes", UNSET),
-            _pop("has_hypertension", UNSET),
-            _pop("has_high_cholesterol", UNSET),
-            _pop("smoker", UNSET),
-            _pop("bmi", UNSET),
-            _pop("activity_level", UNSET),
-            _pop("fico", UNSET),
-            _pop("debt_to_income_ratio", UNSET),
-            _pop("has_hsa", UNSET),
-            _pop("async", UNSET),
-            _pop("callback_url", UNSET),
-            _v
-            if (_v := _pop("application_data", UNSET)) is UNSET
-            else ApplicationData.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "HcoConsumerRequest.application_data"),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "address" in source:
+            _known += 1
+            _v = source["address"]
+            _of.address = (
+                PostalAddress.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "HcoConsumerRequest.address")
+            )
+        if "patient_responsibility" in source:
+            _known += 1
+            _of.patient_responsibility = source["patient_responsibility"]
+        if "birth_date" in source:
+            _known += 1
+            _v = source["birth_date"]
+            _of.birth_date = read_date(_v)
+        if "age" in source:
+            _known += 1
+            _of.age = source["age"]
+        if "gender" in source:
+            _known += 1
+            _v = source["gender"]
+            _of.gender = _HcoGenders[_v] if isinstance(_v, str) else _v
+        if "race" in source:
+            _known += 1
+            _v = source["race"]
+            _of.race = _HcoRaces[_v] if isinstance(_v, str) else _v
+        if "has_diabetes" in source:
+            _known += 1
+            _of.has_diabetes = source["has_diabetes"]
+        if "has_hypertension" in source:
+            _known += 1
+            _of.has_hypertension = source["has_hypertension"]
+        if "has_high_cholesterol" in source:
+            _known += 1
+            _of.has_high_cholesterol = source["has_high_cholesterol"]
+        if "smoker" in source:
+            _known += 1
+            _of.smoker = source["smoker"]
+        if "bmi" in source:
+            _known += 1
+            _of.bmi = source["bmi"]
+        if "activity_level" in source:
+            _known += 1
+            _of.activity_level = source["activity_level"]
+        if "fico" in source:
+            _known += 1
+            _of.fico = source["fico"]
+        if "debt_to_income_ratio" in source:
+            _known += 1
+            _of.debt_to_income_ratio = source["debt_to_income_ratio"]
+        if "has_hsa" in source:
+            _known += 1
+            _of.has_hsa = source["has_hsa"]
+        if "async" in source:
+            _known += 1
+            _of.async_ = source["async"]
+        if "callback_url" in source:
+            _known += 1
+            _of.callback_url = source["callback_url"]
+        if "application_data" in source:
+            _known += 1
+            _v = source["application_data"]
+            _of.application_data = (
+                ApplicationData.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "HcoConsumerRequest.application_data")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(HcoConsumerRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -168,7 +214,8 @@ class HcoConsumerRequest(Model):
             _out["callback_url"] = _v
         if (_v := _of.application_data) is not UNSET:
             _out["application_data"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -176,4 +223,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "ApplicationData", "HcoGenders", "HcoRaces", "PostalAddress")
+    bind(globals(), "ApplicationData", "PostalAddress")

@@ -9,6 +9,7 @@ from attrs import define
 from .._model import Model
 from .._values import (
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -31,17 +32,20 @@ class HcoScore(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("hco_score", UNSET),
-            _v
-            if (_v := _pop("credible_interval_95_percent", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "HcoScore.credible_interval_95_percent"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "hco_score" in source:
+            _known += 1
+            _of.hco_score = source["hco_score"]
+        if "credible_interval_95_percent" in source:
+            _known += 1
+            _v = source["credible_interval_95_percent"]
+            _of.credible_interval_95_percent = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "HcoScore.credible_interval_95_percent")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(HcoScore, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -50,6 +54,7 @@ class HcoScore(Model):
         if (_v := _of.hco_score) is not UNSET:
             _out["hco_score"] = _v
         if (_v := _of.credible_interval_95_percent) is not UNSET:
-            _out["credible_interval_95_percent"] = list(_v) if isinstance(_v, list | tuple) else _v
-        _out.update(self.additional_properties)
+            _out["credible_interval_95_percent"] = list(_v) if isinstance(_v, (list, tuple)) else _v
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

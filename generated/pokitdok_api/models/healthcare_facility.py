@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -17,6 +19,8 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .postal_address import PostalAddress
     from .service_type import ServiceType
+
+_ServiceType = code_list("ServiceType")
 
 
 @define(repr=False, eq=False)
@@ -53,32 +57,51 @@ class HealthcareFacility(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("name", UNSET),
-            _v
-            if (_v := _pop("address", UNSET)) is UNSET
-            else PostalAddress.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "HealthcareFacility.address"),
-            _pop("phone", UNSET),
-            _pop("email", UNSET),
-            _pop("url", UNSET),
-            _pop("fax", UNSET),
-            _pop("facility_type", UNSET),
-            _v
-            if (_v := _pop("service_types", UNSET)) is UNSET
-            else [ServiceType.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "HealthcareFacility.service_types"),
-            _v
-            if (_v := _pop("service_type_codes", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "HealthcareFacility.service_type_codes"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "address" in source:
+            _known += 1
+            _v = source["address"]
+            _of.address = (
+                PostalAddress.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "HealthcareFacility.address")
+            )
+        if "phone" in source:
+            _known += 1
+            _of.phone = source["phone"]
+        if "email" in source:
+            _known += 1
+            _of.email = source["email"]
+        if "url" in source:
+            _known += 1
+            _of.url = source["url"]
+        if "fax" in source:
+            _known += 1
+            _of.fax = source["fax"]
+        if "facility_type" in source:
+            _known += 1
+            _of.facility_type = source["facility_type"]
+        if "service_types" in source:
+            _known += 1
+            _v = source["service_types"]
+            _of.service_types = (
+                [_ServiceType[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "HealthcareFacility.service_types")
+            )
+        if "service_type_codes" in source:
+            _known += 1
+            _v = source["service_type_codes"]
+            _of.service_type_codes = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "HealthcareFacility.service_type_codes")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(HealthcareFacility, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,10 +122,11 @@ class HealthcareFacility(Model):
         if (_v := _of.facility_type) is not UNSET:
             _out["facility_type"] = _v
         if (_v := _of.service_types) is not UNSET:
-            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.service_type_codes) is not UNSET:
-            _out["service_type_codes"] = list(_v) if isinstance(_v, list | tuple) else _v
-        _out.update(self.additional_properties)
+            _out["service_type_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -110,4 +134,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "PostalAddress", "ServiceType")
+    bind(globals(), "PostalAddress")

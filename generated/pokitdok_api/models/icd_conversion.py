@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -42,28 +43,38 @@ class IcdConversion(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("source_code", UNSET)) is UNSET
-            else DiagnosisCode.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "IcdConversion.source_code"),
-            _pop("approximate", UNSET),
-            _pop("combination", UNSET),
-            _v
-            if (_v := _pop("destination_scenarios", UNSET)) is UNSET
-            else [
-                IcdScenario.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "IcdConversion.destination_scenarios[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "IcdConversion.destination_scenarios"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "source_code" in source:
+            _known += 1
+            _v = source["source_code"]
+            _of.source_code = (
+                DiagnosisCode.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "IcdConversion.source_code")
+            )
+        if "approximate" in source:
+            _known += 1
+            _of.approximate = source["approximate"]
+        if "combination" in source:
+            _known += 1
+            _of.combination = source["combination"]
+        if "destination_scenarios" in source:
+            _known += 1
+            _v = source["destination_scenarios"]
+            _of.destination_scenarios = (
+                [
+                    IcdScenario.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "IcdConversion.destination_scenarios[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "IcdConversion.destination_scenarios")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(IcdConversion, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,9 +88,10 @@ class IcdConversion(Model):
             _out["combination"] = _v
         if (_v := _of.destination_scenarios) is not UNSET:
             _out["destination_scenarios"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -34,26 +35,29 @@ class IcdScenario(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("choice_lists", UNSET)) is UNSET
-            else [
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "choice_lists" in source:
+            _known += 1
+            _v = source["choice_lists"]
+            _of.choice_lists = (
                 [
-                    DiagnosisCode.from_dict(_i1)
-                    if isinstance(_i1, dict)
-                    else null_or_misfit(_i1, "object", "IcdScenario.choice_lists[][]")
-                    for _i1 in _i
+                    [
+                        DiagnosisCode.from_dict(_i1)
+                        if isinstance(_i1, dict)
+                        else null_or_misfit(_i1, "object", "IcdScenario.choice_lists[][]")
+                        for _i1 in _i
+                    ]
+                    if isinstance(_i, list)
+                    else null_or_misfit(_i, "array", "IcdScenario.choice_lists[]")
+                    for _i in _v
                 ]
-                if isinstance(_i, list)
-                else null_or_misfit(_i, "array", "IcdScenario.choice_lists[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "IcdScenario.choice_lists"),
-        )
-        _model.additional_properties = _rest
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "IcdScenario.choice_lists")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(IcdScenario, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -63,14 +67,15 @@ class IcdScenario(Model):
             _out["choice_lists"] = (
                 [
                     [_i1.to_dict() if isinstance(_i1, Model) else _i1 for _i1 in _i]
-                    if isinstance(_i, list | tuple)
+                    if isinstance(_i, (list, tuple))
                     else _i
                     for _i in _v
                 ]
-                if isinstance(_v, list | tuple)
+                if isinstance(_v, (list, tuple))
                 else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -10,9 +10,11 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     read_date,
     read_datetime,
+    unknown,
     write_code,
     write_date,
 )
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from .identity_genders import IdentityGenders
     from .identity_identifier import IdentityIdentifier
     from .postal_address import PostalAddress
+
+_IdentityGenders = code_list("IdentityGenders")
 
 
 @define(repr=False, eq=False)
@@ -93,44 +97,90 @@ class Identity(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("uuid", UNSET),
-            _pop("prefix", UNSET),
-            _pop("first_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("suffix", UNSET),
-            _v if (_v := _pop("birth_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("gender", UNSET)) is UNSET else IdentityGenders.read(_v),
-            _pop("email", UNSET),
-            _pop("phone", UNSET),
-            _pop("secondary_phone", UNSET),
-            _v
-            if (_v := _pop("address", UNSET)) is UNSET
-            else PostalAddress.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Identity.address"),
-            _pop("member_id", UNSET),
-            _pop("ssn", UNSET),
-            _v
-            if (_v := _pop("identifiers", UNSET)) is UNSET
-            else [
-                IdentityIdentifier.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "Identity.identifiers[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Identity.identifiers"),
-            _pop("app_name", UNSET),
-            _pop("client_id", UNSET),
-            _pop("app_id", UNSET),
-            _v if (_v := _pop("insert_datetime", UNSET)) is UNSET else read_datetime(_v),
-            _v if (_v := _pop("update_datetime", UNSET)) is UNSET else read_datetime(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "uuid" in source:
+            _known += 1
+            _of.uuid = source["uuid"]
+        if "prefix" in source:
+            _known += 1
+            _of.prefix = source["prefix"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "suffix" in source:
+            _known += 1
+            _of.suffix = source["suffix"]
+        if "birth_date" in source:
+            _known += 1
+            _v = source["birth_date"]
+            _of.birth_date = read_date(_v)
+        if "gender" in source:
+            _known += 1
+            _v = source["gender"]
+            _of.gender = _IdentityGenders[_v] if isinstance(_v, str) else _v
+        if "email" in source:
+            _known += 1
+            _of.email = source["email"]
+        if "phone" in source:
+            _known += 1
+            _of.phone = source["phone"]
+        if "secondary_phone" in source:
+            _known += 1
+            _of.secondary_phone = source["secondary_phone"]
+        if "address" in source:
+            _known += 1
+            _v = source["address"]
+            _of.address = (
+                PostalAddress.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Identity.address")
+            )
+        if "member_id" in source:
+            _known += 1
+            _of.member_id = source["member_id"]
+        if "ssn" in source:
+            _known += 1
+            _of.ssn = source["ssn"]
+        if "identifiers" in source:
+            _known += 1
+            _v = source["identifiers"]
+            _of.identifiers = (
+                [
+                    IdentityIdentifier.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "Identity.identifiers[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Identity.identifiers")
+            )
+        if "app_name" in source:
+            _known += 1
+            _of.app_name = source["app_name"]
+        if "client_id" in source:
+            _known += 1
+            _of.client_id = source["client_id"]
+        if "app_id" in source:
+            _known += 1
+            _of.app_id = source["app_id"]
+        if "insert_datetime" in source:
+            _known += 1
+            _v = source["insert_datetime"]
+            _of.insert_datetime = read_datetime(_v)
+        if "update_datetime" in source:
+            _known += 1
+            _v = source["update_datetime"]
+            _of.update_datetime = read_datetime(_v)
+        if _known != len(source):
+            _of.additional_properties = unknown(Identity, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -166,7 +216,7 @@ class Identity(Model):
             _out["ssn"] = _v
         if (_v := _of.identifiers) is not UNSET:
             _out["identifiers"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.app_name) is not UNSET:
             _out["app_name"] = _v
@@ -178,7 +228,8 @@ class Identity(Model):
             _out["insert_datetime"] = write_date(_v)
         if (_v := _of.update_datetime) is not UNSET:
             _out["update_datetime"] = write_date(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -186,4 +237,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "IdentityGenders", "IdentityIdentifier", "PostalAddress")
+    bind(globals(), "IdentityIdentifier", "PostalAddress")

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -37,21 +38,25 @@ class IdentityEnvelope(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("meta", UNSET)) is UNSET
-            else Meta.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "IdentityEnvelope.meta"),
-            _v
-            if (_v := _pop("data", UNSET)) is UNSET
-            else Identity.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "IdentityEnvelope.data"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "meta" in source:
+            _known += 1
+            _v = source["meta"]
+            _of.meta = (
+                Meta.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "IdentityEnvelope.meta")
+            )
+        if "data" in source:
+            _known += 1
+            _v = source["data"]
+            _of.data = (
+                Identity.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "IdentityEnvelope.data")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(IdentityEnvelope, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,7 +66,8 @@ class IdentityEnvelope(Model):
             _out["meta"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.data) is not UNSET:
             _out["data"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -11,6 +11,7 @@ from .._model import Model
 from .._values import (
     read_datetime,
     to_json,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -28,13 +29,18 @@ class IdentityHistoryEntry(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("version", UNSET),
-            _v if (_v := _pop("insert_datetime", UNSET)) is UNSET else read_datetime(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "version" in source:
+            _known += 1
+            _of.version = source["version"]
+        if "insert_datetime" in source:
+            _known += 1
+            _v = source["insert_datetime"]
+            _of.insert_datetime = read_datetime(_v)
+        if _known != len(source):
+            _of.additional_properties = unknown(IdentityHistoryEntry, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,5 +50,6 @@ class IdentityHistoryEntry(Model):
             _out["version"] = to_json(_v)
         if (_v := _of.insert_datetime) is not UNSET:
             _out["insert_datetime"] = write_date(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

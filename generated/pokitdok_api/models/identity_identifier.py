@@ -11,6 +11,7 @@ from .._model import Model
 from .._values import (
     null_or_misfit,
     read_datetime,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -42,21 +43,32 @@ class IdentityIdentifier(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("value", UNSET),
-            _pop("system_uuid", UNSET),
-            _pop("provider_uuid", UNSET),
-            _v
-            if (_v := _pop("location", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "IdentityIdentifier.location"),
-            _v if (_v := _pop("insert_datetime", UNSET)) is UNSET else read_datetime(_v),
-            _v if (_v := _pop("update_datetime", UNSET)) is UNSET else read_datetime(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "value" in source:
+            _known += 1
+            _of.value = source["value"]
+        if "system_uuid" in source:
+            _known += 1
+            _of.system_uuid = source["system_uuid"]
+        if "provider_uuid" in source:
+            _known += 1
+            _of.provider_uuid = source["provider_uuid"]
+        if "location" in source:
+            _known += 1
+            _v = source["location"]
+            _of.location = _v if isinstance(_v, list) else null_or_misfit(_v, "array", "IdentityIdentifier.location")
+        if "insert_datetime" in source:
+            _known += 1
+            _v = source["insert_datetime"]
+            _of.insert_datetime = read_datetime(_v)
+        if "update_datetime" in source:
+            _known += 1
+            _v = source["update_datetime"]
+            _of.update_datetime = read_datetime(_v)
+        if _known != len(source):
+            _of.additional_properties = unknown(IdentityIdentifier, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -69,10 +81,11 @@ class IdentityIdentifier(Model):
         if (_v := _of.provider_uuid) is not UNSET:
             _out["provider_uuid"] = _v
         if (_v := _of.location) is not UNSET:
-            _out["location"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["location"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.insert_datetime) is not UNSET:
             _out["insert_datetime"] = write_date(_v)
         if (_v := _of.update_datetime) is not UNSET:
             _out["update_datetime"] = write_date(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -41,20 +44,38 @@ class IdentityMatchConfig(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("algorithm_id", UNSET),
-            _pop("input_topic", UNSET),
-            _pop("_type", UNSET),
-            _pop("_uuid", UNSET),
-            _pop("_id", UNSET),
-            _pop("owner_id", UNSET),
-            _pop("insert_dt", UNSET),
-            _pop("update_dt", UNSET),
-            _pop("deleted", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "algorithm_id" in source:
+            _known += 1
+            _of.algorithm_id = source["algorithm_id"]
+        if "input_topic" in source:
+            _known += 1
+            _of.input_topic = source["input_topic"]
+        if "_type" in source:
+            _known += 1
+            _of.field_type_ = source["_type"]
+        if "_uuid" in source:
+            _known += 1
+            _of.field_uuid = source["_uuid"]
+        if "_id" in source:
+            _known += 1
+            _of.field_id = source["_id"]
+        if "owner_id" in source:
+            _known += 1
+            _of.owner_id = source["owner_id"]
+        if "insert_dt" in source:
+            _known += 1
+            _of.insert_dt = source["insert_dt"]
+        if "update_dt" in source:
+            _known += 1
+            _of.update_dt = source["update_dt"]
+        if "deleted" in source:
+            _known += 1
+            _of.deleted = source["deleted"]
+        if _known != len(source):
+            _of.additional_properties = unknown(IdentityMatchConfig, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,5 +99,6 @@ class IdentityMatchConfig(Model):
             _out["update_dt"] = _v
         if (_v := _of.deleted) is not UNSET:
             _out["deleted"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

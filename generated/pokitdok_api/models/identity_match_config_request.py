@@ -7,6 +7,9 @@ from typing import Any, Self, cast
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET
 
 
@@ -21,13 +24,20 @@ class IdentityMatchConfigRequest(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("algorithm_id", UNSET)),
-            cast(Any, _pop("input_topic", UNSET)),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "algorithm_id" in source:
+            _known += 1
+            _of.algorithm_id = source["algorithm_id"]
+        if "input_topic" in source:
+            _known += 1
+            _of.input_topic = source["input_topic"]
+        if _known != len(source):
+            _of.additional_properties = unknown(IdentityMatchConfigRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -37,5 +47,6 @@ class IdentityMatchConfigRequest(Model):
             _out["algorithm_id"] = _v
         if (_v := _of.input_topic) is not UNSET:
             _out["input_topic"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -8,14 +8,17 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .identity_match_algorithms import IdentityMatchAlgorithms
+
+_IdentityMatchAlgorithms = code_list("IdentityMatchAlgorithms")
 
 
 @define(repr=False, eq=False)
@@ -33,21 +36,31 @@ class IdentityMatchJobField(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("source_field", UNSET)),
-            cast(Any, _v if (_v := _pop("match_algorithm", UNSET)) is UNSET else IdentityMatchAlgorithms.read(_v)),
-            cast(Any, _pop("weight", UNSET)),
-            _v
-            if (_v := _pop("search_fields", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "IdentityMatchJobField.search_fields"),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "source_field" in source:
+            _known += 1
+            _of.source_field = source["source_field"]
+        if "match_algorithm" in source:
+            _known += 1
+            _v = source["match_algorithm"]
+            _of.match_algorithm = _IdentityMatchAlgorithms[_v] if isinstance(_v, str) else _v
+        if "weight" in source:
+            _known += 1
+            _of.weight = source["weight"]
+        if "search_fields" in source:
+            _known += 1
+            _v = source["search_fields"]
+            _of.search_fields = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "IdentityMatchJobField.search_fields")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(IdentityMatchJobField, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,13 +73,7 @@ class IdentityMatchJobField(Model):
         if (_v := _of.weight) is not UNSET:
             _out["weight"] = _v
         if (_v := _of.search_fields) is not UNSET:
-            _out["search_fields"] = list(_v) if isinstance(_v, list | tuple) else _v
-        _out.update(self.additional_properties)
+            _out["search_fields"] = list(_v) if isinstance(_v, (list, tuple)) else _v
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "IdentityMatchAlgorithms")

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -34,31 +35,38 @@ class IdentityMatchJobRequest(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(
-                Any,
-                _v
-                if (_v := _pop("match_configuration", UNSET)) is UNSET
-                else [
+            cast(Any, UNSET),
+        )
+        _of: Any = _model
+        _known = 0
+        if "match_configuration" in source:
+            _known += 1
+            _v = source["match_configuration"]
+            _of.match_configuration = (
+                [
                     IdentityMatchJobField.from_dict(_i)
                     if isinstance(_i, dict)
                     else null_or_misfit(_i, "object", "IdentityMatchJobRequest.match_configuration[]")
                     for _i in _v
                 ]
                 if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "IdentityMatchJobRequest.match_configuration"),
-            ),
-            _v
-            if (_v := _pop("data_filters", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "IdentityMatchJobRequest.data_filters"),
-            _pop("threshold", UNSET),
-            _pop("callback_url", UNSET),
-        )
-        _model.additional_properties = _rest
+                else null_or_misfit(_v, "array", "IdentityMatchJobRequest.match_configuration")
+            )
+        if "data_filters" in source:
+            _known += 1
+            _v = source["data_filters"]
+            _of.data_filters = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "IdentityMatchJobRequest.data_filters")
+            )
+        if "threshold" in source:
+            _known += 1
+            _of.threshold = source["threshold"]
+        if "callback_url" in source:
+            _known += 1
+            _of.callback_url = source["callback_url"]
+        if _known != len(source):
+            _of.additional_properties = unknown(IdentityMatchJobRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,15 +74,16 @@ class IdentityMatchJobRequest(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.match_configuration) is not UNSET:
             _out["match_configuration"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.data_filters) is not UNSET:
-            _out["data_filters"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["data_filters"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.threshold) is not UNSET:
             _out["threshold"] = _v
         if (_v := _of.callback_url) is not UNSET:
             _out["callback_url"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

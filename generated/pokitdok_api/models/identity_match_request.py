@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from .birth_date_parts import BirthDateParts
     from .identity_match_genders import IdentityMatchGenders
     from .street_address import StreetAddress
+
+_IdentityMatchGenders = code_list("IdentityMatchGenders")
 
 
 @define(repr=False, eq=False)
@@ -71,31 +75,58 @@ class IdentityMatchRequest(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("first_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("prefix", UNSET),
-            _pop("suffix", UNSET),
-            _pop("ssn", UNSET),
-            _v if (_v := _pop("gender", UNSET)) is UNSET else IdentityMatchGenders.read(_v),
-            _pop("email", UNSET),
-            _pop("phone", UNSET),
-            _v
-            if (_v := _pop("birth_date", UNSET)) is UNSET
-            else BirthDateParts.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "IdentityMatchRequest.birth_date"),
-            _v
-            if (_v := _pop("address", UNSET)) is UNSET
-            else StreetAddress.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "IdentityMatchRequest.address"),
-            _pop("id", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "prefix" in source:
+            _known += 1
+            _of.prefix = source["prefix"]
+        if "suffix" in source:
+            _known += 1
+            _of.suffix = source["suffix"]
+        if "ssn" in source:
+            _known += 1
+            _of.ssn = source["ssn"]
+        if "gender" in source:
+            _known += 1
+            _v = source["gender"]
+            _of.gender = _IdentityMatchGenders[_v] if isinstance(_v, str) else _v
+        if "email" in source:
+            _known += 1
+            _of.email = source["email"]
+        if "phone" in source:
+            _known += 1
+            _of.phone = source["phone"]
+        if "birth_date" in source:
+            _known += 1
+            _v = source["birth_date"]
+            _of.birth_date = (
+                BirthDateParts.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "IdentityMatchRequest.birth_date")
+            )
+        if "address" in source:
+            _known += 1
+            _v = source["address"]
+            _of.address = (
+                StreetAddress.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "IdentityMatchRequest.address")
+            )
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if _known != len(source):
+            _of.additional_properties = unknown(IdentityMatchRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -125,7 +156,8 @@ class IdentityMatchRequest(Model):
             _out["address"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.id) is not UNSET:
             _out["id"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -133,4 +165,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "BirthDateParts", "IdentityMatchGenders", "StreetAddress")
+    bind(globals(), "BirthDateParts", "StreetAddress")

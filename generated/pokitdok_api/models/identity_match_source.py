@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -39,17 +40,22 @@ class IdentityMatchSource(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("_source_id", UNSET),
-            _v
-            if (_v := _pop("data", UNSET)) is UNSET
-            else IdentityMatchRequest.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "IdentityMatchSource.data"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "_source_id" in source:
+            _known += 1
+            _of.field_source_id = source["_source_id"]
+        if "data" in source:
+            _known += 1
+            _v = source["data"]
+            _of.data = (
+                IdentityMatchRequest.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "IdentityMatchSource.data")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(IdentityMatchSource, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,7 +65,8 @@ class IdentityMatchSource(Model):
             _out["_source_id"] = _v
         if (_v := _of.data) is not UNSET:
             _out["data"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -23,12 +26,14 @@ class IdentityMatchSourceCreated(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("_source_id", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "_source_id" in source:
+            _known += 1
+            _of.field_source_id = source["_source_id"]
+        if _known != len(source):
+            _of.additional_properties = unknown(IdentityMatchSourceCreated, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -36,5 +41,6 @@ class IdentityMatchSourceCreated(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.field_source_id) is not UNSET:
             _out["_source_id"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

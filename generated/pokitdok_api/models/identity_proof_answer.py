@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -27,13 +30,17 @@ class IdentityProofAnswer(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _pop("answer", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "answer" in source:
+            _known += 1
+            _of.answer = source["answer"]
+        if _known != len(source):
+            _of.additional_properties = unknown(IdentityProofAnswer, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -43,5 +50,6 @@ class IdentityProofAnswer(Model):
             _out["id"] = _v
         if (_v := _of.answer) is not UNSET:
             _out["answer"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -7,6 +7,9 @@ from typing import Any, Self, cast
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET
 
 
@@ -23,14 +26,24 @@ class IdentityProofAnswerRequest(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("questionnaire_id", UNSET)),
-            cast(Any, _pop("question_id", UNSET)),
-            cast(Any, _pop("answer", UNSET)),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "questionnaire_id" in source:
+            _known += 1
+            _of.questionnaire_id = source["questionnaire_id"]
+        if "question_id" in source:
+            _known += 1
+            _of.question_id = source["question_id"]
+        if "answer" in source:
+            _known += 1
+            _of.answer = source["answer"]
+        if _known != len(source):
+            _of.additional_properties = unknown(IdentityProofAnswerRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -42,5 +55,6 @@ class IdentityProofAnswerRequest(Model):
             _out["question_id"] = _v
         if (_v := _of.answer) is not UNSET:
             _out["answer"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -38,23 +39,30 @@ class IdentityProofQuestion(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _pop("text", UNSET),
-            _v
-            if (_v := _pop("answers", UNSET)) is UNSET
-            else [
-                IdentityProofAnswer.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "IdentityProofQuestion.answers[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "IdentityProofQuestion.answers"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "text" in source:
+            _known += 1
+            _of.text = source["text"]
+        if "answers" in source:
+            _known += 1
+            _v = source["answers"]
+            _of.answers = (
+                [
+                    IdentityProofAnswer.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "IdentityProofQuestion.answers[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "IdentityProofQuestion.answers")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(IdentityProofQuestion, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,9 +74,10 @@ class IdentityProofQuestion(Model):
             _out["text"] = _v
         if (_v := _of.answers) is not UNSET:
             _out["answers"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

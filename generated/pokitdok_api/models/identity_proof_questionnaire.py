@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -41,19 +42,28 @@ class IdentityProofQuestionnaire(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("is_valid", UNSET),
-            _pop("is_verifiable", UNSET),
-            _v
-            if (_v := _pop("question", UNSET)) is UNSET
-            else IdentityProofQuestion.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "IdentityProofQuestionnaire.question"),
-            _pop("questionnaire_id", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "is_valid" in source:
+            _known += 1
+            _of.is_valid = source["is_valid"]
+        if "is_verifiable" in source:
+            _known += 1
+            _of.is_verifiable = source["is_verifiable"]
+        if "question" in source:
+            _known += 1
+            _v = source["question"]
+            _of.question = (
+                IdentityProofQuestion.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "IdentityProofQuestionnaire.question")
+            )
+        if "questionnaire_id" in source:
+            _known += 1
+            _of.questionnaire_id = source["questionnaire_id"]
+        if _known != len(source):
+            _of.additional_properties = unknown(IdentityProofQuestionnaire, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,7 +77,8 @@ class IdentityProofQuestionnaire(Model):
             _out["question"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.questionnaire_id) is not UNSET:
             _out["questionnaire_id"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -10,6 +10,7 @@ from attrs import define
 from .._model import Model
 from .._values import (
     read_datetime,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -28,14 +29,21 @@ class IdentityProofReportActivity(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("activity_id", UNSET),
-            _v if (_v := _pop("timestamp", UNSET)) is UNSET else read_datetime(_v),
-            _pop("status_code", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "activity_id" in source:
+            _known += 1
+            _of.activity_id = source["activity_id"]
+        if "timestamp" in source:
+            _known += 1
+            _v = source["timestamp"]
+            _of.timestamp = read_datetime(_v)
+        if "status_code" in source:
+            _known += 1
+            _of.status_code = source["status_code"]
+        if _known != len(source):
+            _of.additional_properties = unknown(IdentityProofReportActivity, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -47,5 +55,6 @@ class IdentityProofReportActivity(Model):
             _out["timestamp"] = write_date(_v)
         if (_v := _of.status_code) is not UNSET:
             _out["status_code"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

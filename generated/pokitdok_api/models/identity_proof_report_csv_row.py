@@ -9,8 +9,9 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
     read_datetime,
+    unknown,
     write_code,
     write_date,
 )
@@ -18,6 +19,8 @@ from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .identity_proof_report_csv_row_verification_result import IdentityProofReportCsvRowVerificationResult
+
+_IdentityProofReportCsvRowVerificationResult = code_list("IdentityProofReportCsvRowVerificationResult")
 
 
 @define(repr=False, eq=False)
@@ -47,25 +50,44 @@ class IdentityProofReportCsvRow(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("start_dt", UNSET)) is UNSET else read_datetime(_v),
-            _v if (_v := _pop("end_dt", UNSET)) is UNSET else read_datetime(_v),
-            _pop("questionnaire_id", UNSET),
-            _v
-            if (_v := _pop("verification_result", UNSET)) is UNSET
-            else IdentityProofReportCsvRowVerificationResult.read(_v),
-            _pop("generate_activity_id", UNSET),
-            _pop("generate_status", UNSET),
-            _pop("id_fields", UNSET),
-            _pop("is_valid", UNSET),
-            _pop("is_verifiable", UNSET),
-            _pop("n_questions", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "start_dt" in source:
+            _known += 1
+            _v = source["start_dt"]
+            _of.start_dt = read_datetime(_v)
+        if "end_dt" in source:
+            _known += 1
+            _v = source["end_dt"]
+            _of.end_dt = read_datetime(_v)
+        if "questionnaire_id" in source:
+            _known += 1
+            _of.questionnaire_id = source["questionnaire_id"]
+        if "verification_result" in source:
+            _known += 1
+            _v = source["verification_result"]
+            _of.verification_result = _IdentityProofReportCsvRowVerificationResult[_v] if isinstance(_v, str) else _v
+        if "generate_activity_id" in source:
+            _known += 1
+            _of.generate_activity_id = source["generate_activity_id"]
+        if "generate_status" in source:
+            _known += 1
+            _of.generate_status = source["generate_status"]
+        if "id_fields" in source:
+            _known += 1
+            _of.id_fields = source["id_fields"]
+        if "is_valid" in source:
+            _known += 1
+            _of.is_valid = source["is_valid"]
+        if "is_verifiable" in source:
+            _known += 1
+            _of.is_verifiable = source["is_verifiable"]
+        if "n_questions" in source:
+            _known += 1
+            _of.n_questions = source["n_questions"]
+        if _known != len(source):
+            _of.additional_properties = unknown(IdentityProofReportCsvRow, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,12 +113,6 @@ class IdentityProofReportCsvRow(Model):
             _out["is_verifiable"] = _v
         if (_v := _of.n_questions) is not UNSET:
             _out["n_questions"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "IdentityProofReportCsvRowVerificationResult")

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -66,33 +67,58 @@ class IdentityProofRequest(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("first_name", UNSET)),
-            cast(Any, _pop("last_name", UNSET)),
-            cast(
-                Any,
-                _v
-                if (_v := _pop("birth_date", UNSET)) is UNSET
-                else BirthDateParts.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "IdentityProofRequest.birth_date"),
-            ),
-            _pop("middle_name", UNSET),
-            _pop("ssn", UNSET),
-            _pop("drivers_license_number", UNSET),
-            _v
-            if (_v := _pop("address", UNSET)) is UNSET
-            else StreetAddress.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "IdentityProofRequest.address"),
-            _pop("phone_number", UNSET),
-            _pop("phone", UNSET),
-            _pop("email", UNSET),
-            _pop("ip_address", UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "birth_date" in source:
+            _known += 1
+            _v = source["birth_date"]
+            _of.birth_date = (
+                BirthDateParts.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "IdentityProofRequest.birth_date")
+            )
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "ssn" in source:
+            _known += 1
+            _of.ssn = source["ssn"]
+        if "drivers_license_number" in source:
+            _known += 1
+            _of.drivers_license_number = source["drivers_license_number"]
+        if "address" in source:
+            _known += 1
+            _v = source["address"]
+            _of.address = (
+                StreetAddress.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "IdentityProofRequest.address")
+            )
+        if "phone_number" in source:
+            _known += 1
+            _of.phone_number = source["phone_number"]
+        if "phone" in source:
+            _known += 1
+            _of.phone = source["phone"]
+        if "email" in source:
+            _known += 1
+            _of.email = source["email"]
+        if "ip_address" in source:
+            _known += 1
+            _of.ip_address = source["ip_address"]
+        if _known != len(source):
+            _of.additional_properties = unknown(IdentityProofRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -120,7 +146,8 @@ class IdentityProofRequest(Model):
             _out["email"] = _v
         if (_v := _of.ip_address) is not UNSET:
             _out["ip_address"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

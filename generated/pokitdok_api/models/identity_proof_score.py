@@ -10,8 +10,10 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     read_datetime,
+    unknown,
     write_code,
     write_date,
 )
@@ -20,6 +22,8 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .identity_proof_question import IdentityProofQuestion
     from .identity_proof_statuses import IdentityProofStatuses
+
+_IdentityProofStatuses = code_list("IdentityProofStatuses")
 
 
 @define(repr=False, eq=False)
@@ -45,19 +49,30 @@ class IdentityProofScore(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("status", UNSET)) is UNSET else IdentityProofStatuses.read(_v),
-            _v
-            if (_v := _pop("question", UNSET)) is UNSET
-            else IdentityProofQuestion.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "IdentityProofScore.question"),
-            _v if (_v := _pop("next_attempt", UNSET)) is UNSET else read_datetime(_v),
-            _pop("customer_notified", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "status" in source:
+            _known += 1
+            _v = source["status"]
+            _of.status = _IdentityProofStatuses[_v] if isinstance(_v, str) else _v
+        if "question" in source:
+            _known += 1
+            _v = source["question"]
+            _of.question = (
+                IdentityProofQuestion.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "IdentityProofScore.question")
+            )
+        if "next_attempt" in source:
+            _known += 1
+            _v = source["next_attempt"]
+            _of.next_attempt = read_datetime(_v)
+        if "customer_notified" in source:
+            _known += 1
+            _of.customer_notified = source["customer_notified"]
+        if _known != len(source):
+            _of.additional_properties = unknown(IdentityProofScore, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -71,7 +86,8 @@ class IdentityProofScore(Model):
             _out["next_attempt"] = write_date(_v)
         if (_v := _of.customer_notified) is not UNSET:
             _out["customer_notified"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -79,4 +95,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "IdentityProofQuestion", "IdentityProofStatuses")
+    bind(globals(), "IdentityProofQuestion")

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -58,44 +59,65 @@ class InpatientAdjudication(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("remarks", UNSET)) is UNSET
-            else [
-                Remark.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "InpatientAdjudication.remarks[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "InpatientAdjudication.remarks"),
-            _pop("covered_days_or_visits", UNSET),
-            _pop("lifetime_psychiatric_days", UNSET),
-            _v
-            if (_v := _pop("old_capital", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "InpatientAdjudication.old_capital"),
-            _pop("cost_report_days", UNSET),
-            _v
-            if (_v := _pop("nonpayable_professional_component", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "InpatientAdjudication.nonpayable_professional_component"),
-            _v
-            if (_v := _pop("prospective_payment_system", UNSET)) is UNSET
-            else ProspectivePaymentSystem.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "InpatientAdjudication.prospective_payment_system"),
-            _v
-            if (_v := _pop("claim", UNSET)) is UNSET
-            else InpatientClaimAmounts.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "InpatientAdjudication.claim"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "remarks" in source:
+            _known += 1
+            _v = source["remarks"]
+            _of.remarks = (
+                [
+                    Remark.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "InpatientAdjudication.remarks[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "InpatientAdjudication.remarks")
+            )
+        if "covered_days_or_visits" in source:
+            _known += 1
+            _of.covered_days_or_visits = source["covered_days_or_visits"]
+        if "lifetime_psychiatric_days" in source:
+            _known += 1
+            _of.lifetime_psychiatric_days = source["lifetime_psychiatric_days"]
+        if "old_capital" in source:
+            _known += 1
+            _v = source["old_capital"]
+            _of.old_capital = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "InpatientAdjudication.old_capital")
+            )
+        if "cost_report_days" in source:
+            _known += 1
+            _of.cost_report_days = source["cost_report_days"]
+        if "nonpayable_professional_component" in source:
+            _known += 1
+            _v = source["nonpayable_professional_component"]
+            _of.nonpayable_professional_component = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "InpatientAdjudication.nonpayable_professional_component")
+            )
+        if "prospective_payment_system" in source:
+            _known += 1
+            _v = source["prospective_payment_system"]
+            _of.prospective_payment_system = (
+                ProspectivePaymentSystem.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "InpatientAdjudication.prospective_payment_system")
+            )
+        if "claim" in source:
+            _known += 1
+            _v = source["claim"]
+            _of.claim = (
+                InpatientClaimAmounts.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "InpatientAdjudication.claim")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(InpatientAdjudication, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,7 +125,7 @@ class InpatientAdjudication(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.remarks) is not UNSET:
             _out["remarks"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.covered_days_or_visits) is not UNSET:
             _out["covered_days_or_visits"] = _v
@@ -119,7 +141,8 @@ class InpatientAdjudication(Model):
             _out["prospective_payment_system"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.claim) is not UNSET:
             _out["claim"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -49,41 +50,59 @@ class InpatientClaimAmounts(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("diagnosis_related_group", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "InpatientClaimAmounts.diagnosis_related_group"),
-            _v
-            if (_v := _pop("disproportionate_share", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "InpatientClaimAmounts.disproportionate_share"),
-            _v
-            if (_v := _pop("medicare_secondary_payer_pass_through", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "InpatientClaimAmounts.medicare_secondary_payer_pass_through"),
-            _v
-            if (_v := _pop("prospective_payment_system_capital", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "InpatientClaimAmounts.prospective_payment_system_capital"),
-            _v
-            if (_v := _pop("prospective_payment_system_capital_outlier", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "InpatientClaimAmounts.prospective_payment_system_capital_outlier"),
-            _v
-            if (_v := _pop("indirect_teaching", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "InpatientClaimAmounts.indirect_teaching"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "diagnosis_related_group" in source:
+            _known += 1
+            _v = source["diagnosis_related_group"]
+            _of.diagnosis_related_group = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "InpatientClaimAmounts.diagnosis_related_group")
+            )
+        if "disproportionate_share" in source:
+            _known += 1
+            _v = source["disproportionate_share"]
+            _of.disproportionate_share = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "InpatientClaimAmounts.disproportionate_share")
+            )
+        if "medicare_secondary_payer_pass_through" in source:
+            _known += 1
+            _v = source["medicare_secondary_payer_pass_through"]
+            _of.medicare_secondary_payer_pass_through = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "InpatientClaimAmounts.medicare_secondary_payer_pass_through")
+            )
+        if "prospective_payment_system_capital" in source:
+            _known += 1
+            _v = source["prospective_payment_system_capital"]
+            _of.prospective_payment_system_capital = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "InpatientClaimAmounts.prospective_payment_system_capital")
+            )
+        if "prospective_payment_system_capital_outlier" in source:
+            _known += 1
+            _v = source["prospective_payment_system_capital_outlier"]
+            _of.prospective_payment_system_capital_outlier = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "InpatientClaimAmounts.prospective_payment_system_capital_outlier")
+            )
+        if "indirect_teaching" in source:
+            _known += 1
+            _v = source["indirect_teaching"]
+            _of.indirect_teaching = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "InpatientClaimAmounts.indirect_teaching")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(InpatientClaimAmounts, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,7 +120,8 @@ class InpatientClaimAmounts(Model):
             _out["prospective_payment_system_capital_outlier"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.indirect_teaching) is not UNSET:
             _out["indirect_teaching"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

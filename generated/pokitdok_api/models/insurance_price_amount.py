@@ -8,7 +8,8 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -16,6 +17,9 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .insurance_price_payer_types import InsurancePricePayerTypes
     from .insurance_price_payment_types import InsurancePricePaymentTypes
+
+_InsurancePricePayerTypes = code_list("InsurancePricePayerTypes")
+_InsurancePricePaymentTypes = code_list("InsurancePricePaymentTypes")
 
 
 @define(repr=False, eq=False)
@@ -48,24 +52,46 @@ class InsurancePriceAmount(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("average_price", UNSET),
-            _pop("high_price", UNSET),
-            _pop("low_price", UNSET),
-            _pop("median_price", UNSET),
-            _pop("standard_deviation", UNSET),
-            _v if (_v := _pop("payer_type", UNSET)) is UNSET else InsurancePricePayerTypes.read(_v),
-            _v if (_v := _pop("payment_type", UNSET)) is UNSET else InsurancePricePaymentTypes.read(_v),
-            _pop("average", UNSET),
-            _pop("high", UNSET),
-            _pop("low", UNSET),
-            _pop("median", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "average_price" in source:
+            _known += 1
+            _of.average_price = source["average_price"]
+        if "high_price" in source:
+            _known += 1
+            _of.high_price = source["high_price"]
+        if "low_price" in source:
+            _known += 1
+            _of.low_price = source["low_price"]
+        if "median_price" in source:
+            _known += 1
+            _of.median_price = source["median_price"]
+        if "standard_deviation" in source:
+            _known += 1
+            _of.standard_deviation = source["standard_deviation"]
+        if "payer_type" in source:
+            _known += 1
+            _v = source["payer_type"]
+            _of.payer_type = _InsurancePricePayerTypes[_v] if isinstance(_v, str) else _v
+        if "payment_type" in source:
+            _known += 1
+            _v = source["payment_type"]
+            _of.payment_type = _InsurancePricePaymentTypes[_v] if isinstance(_v, str) else _v
+        if "average" in source:
+            _known += 1
+            _of.average = source["average"]
+        if "high" in source:
+            _known += 1
+            _of.high = source["high"]
+        if "low" in source:
+            _known += 1
+            _of.low = source["low"]
+        if "median" in source:
+            _known += 1
+            _of.median = source["median"]
+        if _known != len(source):
+            _of.additional_properties = unknown(InsurancePriceAmount, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,12 +119,6 @@ class InsurancePriceAmount(Model):
             _out["low"] = _v
         if (_v := _of.median) is not UNSET:
             _out["median"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "InsurancePricePayerTypes", "InsurancePricePaymentTypes")

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -44,36 +45,55 @@ class InsurancePrices(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("cpt_code", UNSET),
-            _pop("geo_zip_area", UNSET),
-            _v
-            if (_v := _pop("amounts", UNSET)) is UNSET
-            else [
-                InsurancePriceAmount.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "InsurancePrices.amounts[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "InsurancePrices.amounts"),
-            _pop("description", UNSET),
-            _pop("specialty", UNSET),
-            _pop("errors", UNSET),
-            _v
-            if (_v := _pop("location", UNSET)) is UNSET
-            else GeoZipArea.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "InsurancePrices.location"),
-            _v
-            if (_v := _pop("procedure", UNSET)) is UNSET
-            else CptReference.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "InsurancePrices.procedure"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "cpt_code" in source:
+            _known += 1
+            _of.cpt_code = source["cpt_code"]
+        if "geo_zip_area" in source:
+            _known += 1
+            _of.geo_zip_area = source["geo_zip_area"]
+        if "amounts" in source:
+            _known += 1
+            _v = source["amounts"]
+            _of.amounts = (
+                [
+                    InsurancePriceAmount.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "InsurancePrices.amounts[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "InsurancePrices.amounts")
+            )
+        if "description" in source:
+            _known += 1
+            _of.description = source["description"]
+        if "specialty" in source:
+            _known += 1
+            _of.specialty = source["specialty"]
+        if "errors" in source:
+            _known += 1
+            _of.errors = source["errors"]
+        if "location" in source:
+            _known += 1
+            _v = source["location"]
+            _of.location = (
+                GeoZipArea.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "InsurancePrices.location")
+            )
+        if "procedure" in source:
+            _known += 1
+            _v = source["procedure"]
+            _of.procedure = (
+                CptReference.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "InsurancePrices.procedure")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(InsurancePrices, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -85,7 +105,7 @@ class InsurancePrices(Model):
             _out["geo_zip_area"] = _v
         if (_v := _of.amounts) is not UNSET:
             _out["amounts"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.description) is not UNSET:
             _out["description"] = _v
@@ -97,7 +117,8 @@ class InsurancePrices(Model):
             _out["location"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.procedure) is not UNSET:
             _out["procedure"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

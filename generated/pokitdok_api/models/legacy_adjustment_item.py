@@ -8,13 +8,16 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .claim_adjustment_group import ClaimAdjustmentGroup
+
+_ClaimAdjustmentGroup = code_list("ClaimAdjustmentGroup")
 
 
 @define(repr=False, eq=False)
@@ -41,17 +44,24 @@ class LegacyAdjustmentItem(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("claim_adjustment_group_code", UNSET)) is UNSET else ClaimAdjustmentGroup.read(_v),
-            _pop("claim_adjustment_reason_code", UNSET),
-            _pop("adjustment_amount", UNSET),
-            _pop("adjustment_quantity", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "claim_adjustment_group_code" in source:
+            _known += 1
+            _v = source["claim_adjustment_group_code"]
+            _of.claim_adjustment_group_code = _ClaimAdjustmentGroup[_v] if isinstance(_v, str) else _v
+        if "claim_adjustment_reason_code" in source:
+            _known += 1
+            _of.claim_adjustment_reason_code = source["claim_adjustment_reason_code"]
+        if "adjustment_amount" in source:
+            _known += 1
+            _of.adjustment_amount = source["adjustment_amount"]
+        if "adjustment_quantity" in source:
+            _known += 1
+            _of.adjustment_quantity = source["adjustment_quantity"]
+        if _known != len(source):
+            _of.additional_properties = unknown(LegacyAdjustmentItem, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,12 +75,6 @@ class LegacyAdjustmentItem(Model):
             _out["adjustment_amount"] = _v
         if (_v := _of.adjustment_quantity) is not UNSET:
             _out["adjustment_quantity"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ClaimAdjustmentGroup")

@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -17,6 +19,8 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .claim_adjustment_group import ClaimAdjustmentGroup
     from .legacy_adjustment_item import LegacyAdjustmentItem
+
+_ClaimAdjustmentGroup = code_list("ClaimAdjustmentGroup")
 
 
 @define(repr=False, eq=False)
@@ -45,24 +49,34 @@ class LegacyClaimLevelAdjustments(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("adjustments", UNSET)) is UNSET
-            else [
-                LegacyAdjustmentItem.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "LegacyClaimLevelAdjustments.adjustments[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "LegacyClaimLevelAdjustments.adjustments"),
-            _v if (_v := _pop("claim_adjustment_group_code", UNSET)) is UNSET else ClaimAdjustmentGroup.read(_v),
-            _pop("payer_amount_paid", UNSET),
-            _pop("amount_owed", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "adjustments" in source:
+            _known += 1
+            _v = source["adjustments"]
+            _of.adjustments = (
+                [
+                    LegacyAdjustmentItem.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "LegacyClaimLevelAdjustments.adjustments[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "LegacyClaimLevelAdjustments.adjustments")
+            )
+        if "claim_adjustment_group_code" in source:
+            _known += 1
+            _v = source["claim_adjustment_group_code"]
+            _of.claim_adjustment_group_code = _ClaimAdjustmentGroup[_v] if isinstance(_v, str) else _v
+        if "payer_amount_paid" in source:
+            _known += 1
+            _of.payer_amount_paid = source["payer_amount_paid"]
+        if "amount_owed" in source:
+            _known += 1
+            _of.amount_owed = source["amount_owed"]
+        if _known != len(source):
+            _of.additional_properties = unknown(LegacyClaimLevelAdjustments, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -70,7 +84,7 @@ class LegacyClaimLevelAdjustments(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.adjustments) is not UNSET:
             _out["adjustments"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.claim_adjustment_group_code) is not UNSET:
             _out["claim_adjustment_group_code"] = write_code(_v)
@@ -78,7 +92,8 @@ class LegacyClaimLevelAdjustments(Model):
             _out["payer_amount_paid"] = _v
         if (_v := _of.amount_owed) is not UNSET:
             _out["amount_owed"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -86,4 +101,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "ClaimAdjustmentGroup", "LegacyAdjustmentItem")
+    bind(globals(), "LegacyAdjustmentItem")

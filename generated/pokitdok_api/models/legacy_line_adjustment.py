@@ -13,6 +13,7 @@ from .._values import (
     null_or_misfit,
     read_date,
     to_json,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -73,41 +74,69 @@ class LegacyLineAdjustment(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("service_line_number", UNSET),
-            _pop("service_line_paid_amount", UNSET),
-            _pop("paid_service_unit_count", UNSET),
-            _pop("cpt_code", UNSET),
-            _pop("product_id", UNSET),
-            _v
-            if (_v := _pop("procedure_modifier_codes", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "LegacyLineAdjustment.procedure_modifier_codes"),
-            _v
-            if (_v := _pop("procedure_modifiers", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "LegacyLineAdjustment.procedure_modifiers"),
-            _pop("procedure_code_description", UNSET),
-            _v if (_v := _pop("date_paid", UNSET)) is UNSET else read_date(_v),
-            _pop("remaining_patient_liability", UNSET),
-            _pop("adjustment_amount", UNSET),
-            _pop("adjustment_quantity", UNSET),
-            _v
-            if (_v := _pop("adjustment_information", UNSET)) is UNSET
-            else [
-                LegacyAdjustmentItem.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "LegacyLineAdjustment.adjustment_information[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "LegacyLineAdjustment.adjustment_information"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "service_line_number" in source:
+            _known += 1
+            _of.service_line_number = source["service_line_number"]
+        if "service_line_paid_amount" in source:
+            _known += 1
+            _of.service_line_paid_amount = source["service_line_paid_amount"]
+        if "paid_service_unit_count" in source:
+            _known += 1
+            _of.paid_service_unit_count = source["paid_service_unit_count"]
+        if "cpt_code" in source:
+            _known += 1
+            _of.cpt_code = source["cpt_code"]
+        if "product_id" in source:
+            _known += 1
+            _of.product_id = source["product_id"]
+        if "procedure_modifier_codes" in source:
+            _known += 1
+            _v = source["procedure_modifier_codes"]
+            _of.procedure_modifier_codes = (
+                _v
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "LegacyLineAdjustment.procedure_modifier_codes")
+            )
+        if "procedure_modifiers" in source:
+            _known += 1
+            _v = source["procedure_modifiers"]
+            _of.procedure_modifiers = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "LegacyLineAdjustment.procedure_modifiers")
+            )
+        if "procedure_code_description" in source:
+            _known += 1
+            _of.procedure_code_description = source["procedure_code_description"]
+        if "date_paid" in source:
+            _known += 1
+            _v = source["date_paid"]
+            _of.date_paid = read_date(_v)
+        if "remaining_patient_liability" in source:
+            _known += 1
+            _of.remaining_patient_liability = source["remaining_patient_liability"]
+        if "adjustment_amount" in source:
+            _known += 1
+            _of.adjustment_amount = source["adjustment_amount"]
+        if "adjustment_quantity" in source:
+            _known += 1
+            _of.adjustment_quantity = source["adjustment_quantity"]
+        if "adjustment_information" in source:
+            _known += 1
+            _v = source["adjustment_information"]
+            _of.adjustment_information = (
+                [
+                    LegacyAdjustmentItem.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "LegacyLineAdjustment.adjustment_information[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "LegacyLineAdjustment.adjustment_information")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(LegacyLineAdjustment, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -124,9 +153,9 @@ class LegacyLineAdjustment(Model):
         if (_v := _of.product_id) is not UNSET:
             _out["product_id"] = _v
         if (_v := _of.procedure_modifier_codes) is not UNSET:
-            _out["procedure_modifier_codes"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["procedure_modifier_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.procedure_modifiers) is not UNSET:
-            _out["procedure_modifiers"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["procedure_modifiers"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.procedure_code_description) is not UNSET:
             _out["procedure_code_description"] = _v
         if (_v := _of.date_paid) is not UNSET:
@@ -139,9 +168,10 @@ class LegacyLineAdjustment(Model):
             _out["adjustment_quantity"] = to_json(_v)
         if (_v := _of.adjustment_information) is not UNSET:
             _out["adjustment_information"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

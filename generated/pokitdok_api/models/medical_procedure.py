@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -23,14 +26,20 @@ class MedicalProcedure(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("code", UNSET),
-            _pop("name", UNSET),
-            _pop("description", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "code" in source:
+            _known += 1
+            _of.code = source["code"]
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "description" in source:
+            _known += 1
+            _of.description = source["description"]
+        if _known != len(source):
+            _of.additional_properties = unknown(MedicalProcedure, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -42,5 +51,6 @@ class MedicalProcedure(Model):
             _out["name"] = _v
         if (_v := _of.description) is not UNSET:
             _out["description"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

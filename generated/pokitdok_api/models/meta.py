@@ -8,14 +8,17 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
     to_json,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .application_mode import ApplicationMode
+
+_ApplicationMode = code_list("ApplicationMode")
 
 
 @define(repr=False, eq=False)
@@ -70,26 +73,51 @@ class Meta(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("activity_id", UNSET),
-            _v if (_v := _pop("application_mode", UNSET)) is UNSET else ApplicationMode.read(_v),
-            _pop("credits_billed", UNSET),
-            _pop("credits_remaining", UNSET),
-            _pop("message", UNSET),
-            _pop("next", UNSET),
-            _pop("previous", UNSET),
-            _pop("processing_time", UNSET),
-            _pop("rate_limit_amount", UNSET),
-            _pop("rate_limit_cap", UNSET),
-            _pop("rate_limit_reset", UNSET),
-            _pop("result_count", UNSET),
-            _pop("test_mode", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "activity_id" in source:
+            _known += 1
+            _of.activity_id = source["activity_id"]
+        if "application_mode" in source:
+            _known += 1
+            _v = source["application_mode"]
+            _of.application_mode = _ApplicationMode[_v] if isinstance(_v, str) else _v
+        if "credits_billed" in source:
+            _known += 1
+            _of.credits_billed = source["credits_billed"]
+        if "credits_remaining" in source:
+            _known += 1
+            _of.credits_remaining = source["credits_remaining"]
+        if "message" in source:
+            _known += 1
+            _of.message = source["message"]
+        if "next" in source:
+            _known += 1
+            _of.next_ = source["next"]
+        if "previous" in source:
+            _known += 1
+            _of.previous = source["previous"]
+        if "processing_time" in source:
+            _known += 1
+            _of.processing_time = source["processing_time"]
+        if "rate_limit_amount" in source:
+            _known += 1
+            _of.rate_limit_amount = source["rate_limit_amount"]
+        if "rate_limit_cap" in source:
+            _known += 1
+            _of.rate_limit_cap = source["rate_limit_cap"]
+        if "rate_limit_reset" in source:
+            _known += 1
+            _of.rate_limit_reset = source["rate_limit_reset"]
+        if "result_count" in source:
+            _known += 1
+            _of.result_count = source["result_count"]
+        if "test_mode" in source:
+            _known += 1
+            _of.test_mode = source["test_mode"]
+        if _known != len(source):
+            _of.additional_properties = unknown(Meta, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -121,12 +149,6 @@ class Meta(Model):
             _out["result_count"] = _v
         if (_v := _of.test_mode) is not UNSET:
             _out["test_mode"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ApplicationMode")

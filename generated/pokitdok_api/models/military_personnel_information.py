@@ -10,6 +10,7 @@ from attrs import define
 from .._model import Model
 from .._values import (
     read_date,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -48,18 +49,34 @@ class MilitaryPersonnelInformation(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("information_status", UNSET),
-            _pop("employment_status", UNSET),
-            _pop("government_service_affiliation", UNSET),
-            _pop("description", UNSET),
-            _pop("rank", UNSET),
-            _v if (_v := _pop("start_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("end_date", UNSET)) is UNSET else read_date(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "information_status" in source:
+            _known += 1
+            _of.information_status = source["information_status"]
+        if "employment_status" in source:
+            _known += 1
+            _of.employment_status = source["employment_status"]
+        if "government_service_affiliation" in source:
+            _known += 1
+            _of.government_service_affiliation = source["government_service_affiliation"]
+        if "description" in source:
+            _known += 1
+            _of.description = source["description"]
+        if "rank" in source:
+            _known += 1
+            _of.rank = source["rank"]
+        if "start_date" in source:
+            _known += 1
+            _v = source["start_date"]
+            _of.start_date = read_date(_v)
+        if "end_date" in source:
+            _known += 1
+            _v = source["end_date"]
+            _of.end_date = read_date(_v)
+        if _known != len(source):
+            _of.additional_properties = unknown(MilitaryPersonnelInformation, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,5 +96,6 @@ class MilitaryPersonnelInformation(Model):
             _out["start_date"] = write_date(_v)
         if (_v := _of.end_date) is not UNSET:
             _out["end_date"] = write_date(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -31,14 +34,20 @@ class Money(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("amount", UNSET),
-            _pop("currency", UNSET),
-            _pop("display", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "amount" in source:
+            _known += 1
+            _of.amount = source["amount"]
+        if "currency" in source:
+            _known += 1
+            _of.currency = source["currency"]
+        if "display" in source:
+            _known += 1
+            _of.display = source["display"]
+        if _known != len(source):
+            _of.additional_properties = unknown(Money, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -50,5 +59,6 @@ class Money(Model):
             _out["currency"] = _v
         if (_v := _of.display) is not UNSET:
             _out["display"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

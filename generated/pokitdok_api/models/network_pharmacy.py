@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -43,23 +44,40 @@ class NetworkPharmacy(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("npi", UNSET),
-            _pop("pharmacy_name", UNSET),
-            _pop("in_network", UNSET),
-            _pop("plan_id", UNSET),
-            _pop("plan_number", UNSET),
-            _pop("retail", UNSET),
-            _pop("mail", UNSET),
-            _v
-            if (_v := _pop("location", UNSET)) is UNSET
-            else PharmacyLocation.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "NetworkPharmacy.location"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "npi" in source:
+            _known += 1
+            _of.npi = source["npi"]
+        if "pharmacy_name" in source:
+            _known += 1
+            _of.pharmacy_name = source["pharmacy_name"]
+        if "in_network" in source:
+            _known += 1
+            _of.in_network = source["in_network"]
+        if "plan_id" in source:
+            _known += 1
+            _of.plan_id = source["plan_id"]
+        if "plan_number" in source:
+            _known += 1
+            _of.plan_number = source["plan_number"]
+        if "retail" in source:
+            _known += 1
+            _of.retail = source["retail"]
+        if "mail" in source:
+            _known += 1
+            _of.mail = source["mail"]
+        if "location" in source:
+            _known += 1
+            _v = source["location"]
+            _of.location = (
+                PharmacyLocation.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "NetworkPharmacy.location")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(NetworkPharmacy, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -81,7 +99,8 @@ class NetworkPharmacy(Model):
             _out["mail"] = _v
         if (_v := _of.location) is not UNSET:
             _out["location"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -25,6 +27,14 @@ if TYPE_CHECKING:
     from .service_delivery import ServiceDelivery
     from .service_type import ServiceType
     from .time_period_qualifier import TimePeriodQualifier
+
+_CoverageLevel = code_list("CoverageLevel")
+_InPlanNetwork = code_list("InPlanNetwork")
+_InsuranceType = code_list("InsuranceType")
+_ProcedureIdQualifier = code_list("ProcedureIdQualifier")
+_QuantityQualifier = code_list("QuantityQualifier")
+_ServiceType = code_list("ServiceType")
+_TimePeriodQualifier = code_list("TimePeriodQualifier")
 
 
 @define(repr=False, eq=False)
@@ -84,49 +94,90 @@ class NonCovered(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("benefit_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "NonCovered.benefit_amount"),
-            _v if (_v := _pop("coverage_level", UNSET)) is UNSET else CoverageLevel.read(_v),
-            _v if (_v := _pop("in_plan_network", UNSET)) is UNSET else InPlanNetwork.read(_v),
-            _v if (_v := _pop("time_period", UNSET)) is UNSET else TimePeriodQualifier.read(_v),
-            _v if (_v := _pop("insurance_type", UNSET)) is UNSET else InsuranceType.read(_v),
-            _pop("description", UNSET),
-            _pop("plan_description", UNSET),
-            _v
-            if (_v := _pop("messages", UNSET)) is UNSET
-            else [
-                Message.from_dict(_i) if isinstance(_i, dict) else null_or_misfit(_i, "object", "NonCovered.messages[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "NonCovered.messages"),
-            _v
-            if (_v := _pop("delivery", UNSET)) is UNSET
-            else ServiceDelivery.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "NonCovered.delivery"),
-            _pop("quantity", UNSET),
-            _v if (_v := _pop("quantity_qualifier", UNSET)) is UNSET else QuantityQualifier.read(_v),
-            _v
-            if (_v := _pop("service_types", UNSET)) is UNSET
-            else [ServiceType.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "NonCovered.service_types"),
-            _v
-            if (_v := _pop("service_type_codes", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "NonCovered.service_type_codes"),
-            _pop("procedure_id", UNSET),
-            _v if (_v := _pop("procedure_id_qualifier", UNSET)) is UNSET else ProcedureIdQualifier.read(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "benefit_amount" in source:
+            _known += 1
+            _v = source["benefit_amount"]
+            _of.benefit_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "NonCovered.benefit_amount")
+            )
+        if "coverage_level" in source:
+            _known += 1
+            _v = source["coverage_level"]
+            _of.coverage_level = _CoverageLevel[_v] if isinstance(_v, str) else _v
+        if "in_plan_network" in source:
+            _known += 1
+            _v = source["in_plan_network"]
+            _of.in_plan_network = _InPlanNetwork[_v] if isinstance(_v, str) else _v
+        if "time_period" in source:
+            _known += 1
+            _v = source["time_period"]
+            _of.time_period = _TimePeriodQualifier[_v] if isinstance(_v, str) else _v
+        if "insurance_type" in source:
+            _known += 1
+            _v = source["insurance_type"]
+            _of.insurance_type = _InsuranceType[_v] if isinstance(_v, str) else _v
+        if "description" in source:
+            _known += 1
+            _of.description = source["description"]
+        if "plan_description" in source:
+            _known += 1
+            _of.plan_description = source["plan_description"]
+        if "messages" in source:
+            _known += 1
+            _v = source["messages"]
+            _of.messages = (
+                [
+                    Message.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "NonCovered.messages[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "NonCovered.messages")
+            )
+        if "delivery" in source:
+            _known += 1
+            _v = source["delivery"]
+            _of.delivery = (
+                ServiceDelivery.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "NonCovered.delivery")
+            )
+        if "quantity" in source:
+            _known += 1
+            _of.quantity = source["quantity"]
+        if "quantity_qualifier" in source:
+            _known += 1
+            _v = source["quantity_qualifier"]
+            _of.quantity_qualifier = _QuantityQualifier[_v] if isinstance(_v, str) else _v
+        if "service_types" in source:
+            _known += 1
+            _v = source["service_types"]
+            _of.service_types = (
+                [_ServiceType[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "NonCovered.service_types")
+            )
+        if "service_type_codes" in source:
+            _known += 1
+            _v = source["service_type_codes"]
+            _of.service_type_codes = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "NonCovered.service_type_codes")
+            )
+        if "procedure_id" in source:
+            _known += 1
+            _of.procedure_id = source["procedure_id"]
+        if "procedure_id_qualifier" in source:
+            _known += 1
+            _v = source["procedure_id_qualifier"]
+            _of.procedure_id_qualifier = _ProcedureIdQualifier[_v] if isinstance(_v, str) else _v
+        if _known != len(source):
+            _of.additional_properties = unknown(NonCovered, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -148,7 +199,7 @@ class NonCovered(Model):
             _out["plan_description"] = _v
         if (_v := _of.messages) is not UNSET:
             _out["messages"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.delivery) is not UNSET:
             _out["delivery"] = _v.to_dict() if isinstance(_v, Model) else _v
@@ -157,14 +208,15 @@ class NonCovered(Model):
         if (_v := _of.quantity_qualifier) is not UNSET:
             _out["quantity_qualifier"] = write_code(_v)
         if (_v := _of.service_types) is not UNSET:
-            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.service_type_codes) is not UNSET:
-            _out["service_type_codes"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["service_type_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.procedure_id) is not UNSET:
             _out["procedure_id"] = _v
         if (_v := _of.procedure_id_qualifier) is not UNSET:
             _out["procedure_id_qualifier"] = write_code(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -172,16 +224,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(
-        globals(),
-        "CoverageLevel",
-        "InPlanNetwork",
-        "InsuranceType",
-        "Message",
-        "Money",
-        "ProcedureIdQualifier",
-        "QuantityQualifier",
-        "ServiceDelivery",
-        "ServiceType",
-        "TimePeriodQualifier",
-    )
+    bind(globals(), "Message", "Money", "ServiceDelivery")

@@ -8,13 +8,16 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .o_auth_error_code import OAuthErrorCode
+
+_OAuthErrorCode = code_list("OAuthErrorCode")
 
 
 @define(repr=False, eq=False)
@@ -28,15 +31,18 @@ class OAuthError(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("error", UNSET)) is UNSET else OAuthErrorCode.read(_v),
-            _pop("error_description", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "error" in source:
+            _known += 1
+            _v = source["error"]
+            _of.error = _OAuthErrorCode[_v] if isinstance(_v, str) else _v
+        if "error_description" in source:
+            _known += 1
+            _of.error_description = source["error_description"]
+        if _known != len(source):
+            _of.additional_properties = unknown(OAuthError, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -46,12 +52,6 @@ class OAuthError(Model):
             _out["error"] = write_code(_v)
         if (_v := _of.error_description) is not UNSET:
             _out["error_description"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "OAuthErrorCode")

@@ -9,8 +9,9 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
     read_date,
+    unknown,
     write_code,
     write_date,
 )
@@ -18,6 +19,8 @@ from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .occurrence_type import OccurrenceType
+
+_OccurrenceType = code_list("OccurrenceType")
 
 
 @define(repr=False, eq=False)
@@ -41,16 +44,23 @@ class OccurrenceInformation(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("occurrence_type", UNSET)) is UNSET else OccurrenceType.read(_v),
-            _v if (_v := _pop("occurrence_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("occurrence_dates", UNSET)) is UNSET else read_date(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "occurrence_type" in source:
+            _known += 1
+            _v = source["occurrence_type"]
+            _of.occurrence_type = _OccurrenceType[_v] if isinstance(_v, str) else _v
+        if "occurrence_date" in source:
+            _known += 1
+            _v = source["occurrence_date"]
+            _of.occurrence_date = read_date(_v)
+        if "occurrence_dates" in source:
+            _known += 1
+            _v = source["occurrence_dates"]
+            _of.occurrence_dates = read_date(_v)
+        if _known != len(source):
+            _of.additional_properties = unknown(OccurrenceInformation, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -62,12 +72,6 @@ class OccurrenceInformation(Model):
             _out["occurrence_date"] = write_date(_v)
         if (_v := _of.occurrence_dates) is not UNSET:
             _out["occurrence_dates"] = write_date(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "OccurrenceType")

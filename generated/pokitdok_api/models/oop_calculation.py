@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -61,80 +62,93 @@ class OopCalculation(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("coinsurance", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "OopCalculation.coinsurance"),
-            _pop("deductible", UNSET),
-            _v
-            if (_v := _pop("estimate", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "OopCalculation.estimate"),
-            _v
-            if (_v := _pop("lower_estimate", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "OopCalculation.lower_estimate"),
-            _v
-            if (_v := _pop("upper_estimate", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "OopCalculation.upper_estimate"),
-            _pop("max_oop", UNSET),
-            _v
-            if (_v := _pop("messages", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "OopCalculation.messages"),
-            _v
-            if (_v := _pop("price", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "OopCalculation.price"),
-            _v
-            if (_v := _pop("high_price", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "OopCalculation.high_price"),
-            _v
-            if (_v := _pop("low_price", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "OopCalculation.low_price"),
-            _v
-            if (_v := _pop("service_type_codes", UNSET)) is UNSET
-            else [
-                _i if isinstance(_i, list) else null_or_misfit(_i, "array", "OopCalculation.service_type_codes[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "OopCalculation.service_type_codes"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "coinsurance" in source:
+            _known += 1
+            _v = source["coinsurance"]
+            _of.coinsurance = _v if isinstance(_v, list) else null_or_misfit(_v, "array", "OopCalculation.coinsurance")
+        if "deductible" in source:
+            _known += 1
+            _of.deductible = source["deductible"]
+        if "estimate" in source:
+            _known += 1
+            _v = source["estimate"]
+            _of.estimate = _v if isinstance(_v, list) else null_or_misfit(_v, "array", "OopCalculation.estimate")
+        if "lower_estimate" in source:
+            _known += 1
+            _v = source["lower_estimate"]
+            _of.lower_estimate = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "OopCalculation.lower_estimate")
+            )
+        if "upper_estimate" in source:
+            _known += 1
+            _v = source["upper_estimate"]
+            _of.upper_estimate = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "OopCalculation.upper_estimate")
+            )
+        if "max_oop" in source:
+            _known += 1
+            _of.max_oop = source["max_oop"]
+        if "messages" in source:
+            _known += 1
+            _v = source["messages"]
+            _of.messages = _v if isinstance(_v, list) else null_or_misfit(_v, "array", "OopCalculation.messages")
+        if "price" in source:
+            _known += 1
+            _v = source["price"]
+            _of.price = (
+                Money.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "OopCalculation.price")
+            )
+        if "high_price" in source:
+            _known += 1
+            _v = source["high_price"]
+            _of.high_price = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "OopCalculation.high_price")
+            )
+        if "low_price" in source:
+            _known += 1
+            _v = source["low_price"]
+            _of.low_price = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "OopCalculation.low_price")
+            )
+        if "service_type_codes" in source:
+            _known += 1
+            _v = source["service_type_codes"]
+            _of.service_type_codes = (
+                [
+                    _i if isinstance(_i, list) else null_or_misfit(_i, "array", "OopCalculation.service_type_codes[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "OopCalculation.service_type_codes")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(OopCalculation, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
         _of: Any = self
         _out: dict[str, Any] = {}
         if (_v := _of.coinsurance) is not UNSET:
-            _out["coinsurance"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["coinsurance"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.deductible) is not UNSET:
             _out["deductible"] = _v
         if (_v := _of.estimate) is not UNSET:
-            _out["estimate"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["estimate"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.lower_estimate) is not UNSET:
-            _out["lower_estimate"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["lower_estimate"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.upper_estimate) is not UNSET:
-            _out["upper_estimate"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["upper_estimate"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.max_oop) is not UNSET:
             _out["max_oop"] = _v
         if (_v := _of.messages) is not UNSET:
-            _out["messages"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["messages"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.price) is not UNSET:
             _out["price"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.high_price) is not UNSET:
@@ -143,9 +157,12 @@ class OopCalculation(Model):
             _out["low_price"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.service_type_codes) is not UNSET:
             _out["service_type_codes"] = (
-                [list(_i) if isinstance(_i, list | tuple) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [list(_i) if isinstance(_i, (list, tuple)) else _i for _i in _v]
+                if isinstance(_v, (list, tuple))
+                else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

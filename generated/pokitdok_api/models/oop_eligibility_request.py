@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -37,21 +38,27 @@ class OopEligibilityRequest(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("member", UNSET)) is UNSET
-            else OopMember.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "OopEligibilityRequest.member"),
-            _v
-            if (_v := _pop("provider", UNSET)) is UNSET
-            else OopProvider.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "OopEligibilityRequest.provider"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "member" in source:
+            _known += 1
+            _v = source["member"]
+            _of.member = (
+                OopMember.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "OopEligibilityRequest.member")
+            )
+        if "provider" in source:
+            _known += 1
+            _v = source["provider"]
+            _of.provider = (
+                OopProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "OopEligibilityRequest.provider")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(OopEligibilityRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,7 +68,8 @@ class OopEligibilityRequest(Model):
             _out["member"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.provider) is not UNSET:
             _out["provider"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

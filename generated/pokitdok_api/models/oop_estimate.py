@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -39,21 +40,27 @@ class OopEstimate(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("calculation", UNSET)) is UNSET
-            else OopCalculation.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "OopEstimate.calculation"),
-            _v
-            if (_v := _pop("eligibility", UNSET)) is UNSET
-            else EligibilityResponse.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "OopEstimate.eligibility"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "calculation" in source:
+            _known += 1
+            _v = source["calculation"]
+            _of.calculation = (
+                OopCalculation.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "OopEstimate.calculation")
+            )
+        if "eligibility" in source:
+            _known += 1
+            _v = source["eligibility"]
+            _of.eligibility = (
+                EligibilityResponse.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "OopEstimate.eligibility")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(OopEstimate, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -63,7 +70,8 @@ class OopEstimate(Model):
             _out["calculation"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.eligibility) is not UNSET:
             _out["eligibility"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -43,31 +44,40 @@ class OopEstimateRequest(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("trading_partner_id", UNSET)),
-            cast(
-                Any,
-                _v
-                if (_v := _pop("cpt_bundle", UNSET)) is UNSET
-                else _v
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "OopEstimateRequest.cpt_bundle"),
-            ),
-            _pop("zip_code", UNSET),
-            _v
-            if (_v := _pop("eligibility", UNSET)) is UNSET
-            else OopEligibilityRequest.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "OopEstimateRequest.eligibility"),
-            _v
-            if (_v := _pop("service_type_codes", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "OopEstimateRequest.service_type_codes"),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "cpt_bundle" in source:
+            _known += 1
+            _v = source["cpt_bundle"]
+            _of.cpt_bundle = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "OopEstimateRequest.cpt_bundle")
+            )
+        if "zip_code" in source:
+            _known += 1
+            _of.zip_code = source["zip_code"]
+        if "eligibility" in source:
+            _known += 1
+            _v = source["eligibility"]
+            _of.eligibility = (
+                OopEligibilityRequest.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "OopEstimateRequest.eligibility")
+            )
+        if "service_type_codes" in source:
+            _known += 1
+            _v = source["service_type_codes"]
+            _of.service_type_codes = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "OopEstimateRequest.service_type_codes")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(OopEstimateRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,14 +86,15 @@ class OopEstimateRequest(Model):
         if (_v := _of.trading_partner_id) is not UNSET:
             _out["trading_partner_id"] = _v
         if (_v := _of.cpt_bundle) is not UNSET:
-            _out["cpt_bundle"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["cpt_bundle"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.zip_code) is not UNSET:
             _out["zip_code"] = _v
         if (_v := _of.eligibility) is not UNSET:
             _out["eligibility"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.service_type_codes) is not UNSET:
-            _out["service_type_codes"] = list(_v) if isinstance(_v, list | tuple) else _v
-        _out.update(self.additional_properties)
+            _out["service_type_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -36,24 +37,30 @@ class OopLoadedPrice(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("uuid", UNSET),
-            _pop("client_id", UNSET),
-            _pop("trading_partner_id", UNSET),
-            _v
-            if (_v := _pop("cpt_bundle", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "OopLoadedPrice.cpt_bundle"),
-            _v
-            if (_v := _pop("price", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "OopLoadedPrice.price"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "uuid" in source:
+            _known += 1
+            _of.uuid = source["uuid"]
+        if "client_id" in source:
+            _known += 1
+            _of.client_id = source["client_id"]
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "cpt_bundle" in source:
+            _known += 1
+            _v = source["cpt_bundle"]
+            _of.cpt_bundle = _v if isinstance(_v, list) else null_or_misfit(_v, "array", "OopLoadedPrice.cpt_bundle")
+        if "price" in source:
+            _known += 1
+            _v = source["price"]
+            _of.price = (
+                Money.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "OopLoadedPrice.price")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(OopLoadedPrice, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,10 +73,11 @@ class OopLoadedPrice(Model):
         if (_v := _of.trading_partner_id) is not UNSET:
             _out["trading_partner_id"] = _v
         if (_v := _of.cpt_bundle) is not UNSET:
-            _out["cpt_bundle"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["cpt_bundle"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.price) is not UNSET:
             _out["price"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -10,6 +10,7 @@ from attrs import define
 from .._model import Model
 from .._values import (
     read_date,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -39,15 +40,24 @@ class OopMember(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _v if (_v := _pop("birth_date", UNSET)) is UNSET else read_date(_v),
-            _pop("first_name", UNSET),
-            _pop("last_name", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "birth_date" in source:
+            _known += 1
+            _v = source["birth_date"]
+            _of.birth_date = read_date(_v)
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if _known != len(source):
+            _of.additional_properties = unknown(OopMember, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,5 +71,6 @@ class OopMember(Model):
             _out["first_name"] = _v
         if (_v := _of.last_name) is not UNSET:
             _out["last_name"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

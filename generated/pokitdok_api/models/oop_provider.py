@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -25,15 +28,23 @@ class OopProvider(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("npi", UNSET),
-            _pop("organization_name", UNSET),
-            _pop("first_name", UNSET),
-            _pop("last_name", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "npi" in source:
+            _known += 1
+            _of.npi = source["npi"]
+        if "organization_name" in source:
+            _known += 1
+            _of.organization_name = source["organization_name"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if _known != len(source):
+            _of.additional_properties = unknown(OopProvider, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -47,5 +58,6 @@ class OopProvider(Model):
             _out["first_name"] = _v
         if (_v := _of.last_name) is not UNSET:
             _out["last_name"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -10,8 +10,10 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     read_date,
+    unknown,
     write_code,
     write_date,
 )
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
     from .eligibility_subscriber import EligibilitySubscriber
     from .procedure_id_qualifier import ProcedureIdQualifier
     from .service_type import ServiceType
+
+_CoordinationOfBenefitsRole = code_list("CoordinationOfBenefitsRole")
+_CoverageLevel = code_list("CoverageLevel")
+_ProcedureIdQualifier = code_list("ProcedureIdQualifier")
+_ServiceType = code_list("ServiceType")
 
 
 @define(repr=False, eq=False)
@@ -76,36 +83,68 @@ class OtherPayer(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _pop("name", UNSET),
-            _v if (_v := _pop("coordination_of_benefits", UNSET)) is UNSET else CoordinationOfBenefitsRole.read(_v),
-            _v if (_v := _pop("coordination_of_benefits_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("coverage_level", UNSET)) is UNSET else CoverageLevel.read(_v),
-            _pop("plan_description", UNSET),
-            _pop("plan_number", UNSET),
-            _v if (_v := _pop("benefit_begin_date", UNSET)) is UNSET else read_date(_v),
-            _v
-            if (_v := _pop("subscriber", UNSET)) is UNSET
-            else EligibilitySubscriber.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "OtherPayer.subscriber"),
-            _v
-            if (_v := _pop("service_types", UNSET)) is UNSET
-            else [ServiceType.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "OtherPayer.service_types"),
-            _v
-            if (_v := _pop("service_type_codes", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "OtherPayer.service_type_codes"),
-            _pop("procedure_id", UNSET),
-            _v if (_v := _pop("procedure_id_qualifier", UNSET)) is UNSET else ProcedureIdQualifier.read(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "coordination_of_benefits" in source:
+            _known += 1
+            _v = source["coordination_of_benefits"]
+            _of.coordination_of_benefits = _CoordinationOfBenefitsRole[_v] if isinstance(_v, str) else _v
+        if "coordination_of_benefits_date" in source:
+            _known += 1
+            _v = source["coordination_of_benefits_date"]
+            _of.coordination_of_benefits_date = read_date(_v)
+        if "coverage_level" in source:
+            _known += 1
+            _v = source["coverage_level"]
+            _of.coverage_level = _CoverageLevel[_v] if isinstance(_v, str) else _v
+        if "plan_description" in source:
+            _known += 1
+            _of.plan_description = source["plan_description"]
+        if "plan_number" in source:
+            _known += 1
+            _of.plan_number = source["plan_number"]
+        if "benefit_begin_date" in source:
+            _known += 1
+            _v = source["benefit_begin_date"]
+            _of.benefit_begin_date = read_date(_v)
+        if "subscriber" in source:
+            _known += 1
+            _v = source["subscriber"]
+            _of.subscriber = (
+                EligibilitySubscriber.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "OtherPayer.subscriber")
+            )
+        if "service_types" in source:
+            _known += 1
+            _v = source["service_types"]
+            _of.service_types = (
+                [_ServiceType[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "OtherPayer.service_types")
+            )
+        if "service_type_codes" in source:
+            _known += 1
+            _v = source["service_type_codes"]
+            _of.service_type_codes = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "OtherPayer.service_type_codes")
+            )
+        if "procedure_id" in source:
+            _known += 1
+            _of.procedure_id = source["procedure_id"]
+        if "procedure_id_qualifier" in source:
+            _known += 1
+            _v = source["procedure_id_qualifier"]
+            _of.procedure_id_qualifier = _ProcedureIdQualifier[_v] if isinstance(_v, str) else _v
+        if _known != len(source):
+            _of.additional_properties = unknown(OtherPayer, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -130,14 +169,15 @@ class OtherPayer(Model):
         if (_v := _of.subscriber) is not UNSET:
             _out["subscriber"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.service_types) is not UNSET:
-            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.service_type_codes) is not UNSET:
-            _out["service_type_codes"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["service_type_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.procedure_id) is not UNSET:
             _out["procedure_id"] = _v
         if (_v := _of.procedure_id_qualifier) is not UNSET:
             _out["procedure_id_qualifier"] = write_code(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -145,11 +185,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(
-        globals(),
-        "CoordinationOfBenefitsRole",
-        "CoverageLevel",
-        "EligibilitySubscriber",
-        "ProcedureIdQualifier",
-        "ServiceType",
-    )
+    bind(globals(), "EligibilitySubscriber")

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -47,37 +48,51 @@ class OutpatientAdjudication(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("remarks", UNSET)) is UNSET
-            else [
-                Remark.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "OutpatientAdjudication.remarks[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "OutpatientAdjudication.remarks"),
-            _pop("reimbursement_rate", UNSET),
-            _v
-            if (_v := _pop("claim_hcpcs_payable", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "OutpatientAdjudication.claim_hcpcs_payable"),
-            _v
-            if (_v := _pop("claim_esrd_payment", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "OutpatientAdjudication.claim_esrd_payment"),
-            _v
-            if (_v := _pop("nonpayable_professional_component", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "OutpatientAdjudication.nonpayable_professional_component"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "remarks" in source:
+            _known += 1
+            _v = source["remarks"]
+            _of.remarks = (
+                [
+                    Remark.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "OutpatientAdjudication.remarks[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "OutpatientAdjudication.remarks")
+            )
+        if "reimbursement_rate" in source:
+            _known += 1
+            _of.reimbursement_rate = source["reimbursement_rate"]
+        if "claim_hcpcs_payable" in source:
+            _known += 1
+            _v = source["claim_hcpcs_payable"]
+            _of.claim_hcpcs_payable = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "OutpatientAdjudication.claim_hcpcs_payable")
+            )
+        if "claim_esrd_payment" in source:
+            _known += 1
+            _v = source["claim_esrd_payment"]
+            _of.claim_esrd_payment = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "OutpatientAdjudication.claim_esrd_payment")
+            )
+        if "nonpayable_professional_component" in source:
+            _known += 1
+            _v = source["nonpayable_professional_component"]
+            _of.nonpayable_professional_component = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "OutpatientAdjudication.nonpayable_professional_component")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(OutpatientAdjudication, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -85,7 +100,7 @@ class OutpatientAdjudication(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.remarks) is not UNSET:
             _out["remarks"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.reimbursement_rate) is not UNSET:
             _out["reimbursement_rate"] = _v
@@ -95,7 +110,8 @@ class OutpatientAdjudication(Model):
             _out["claim_esrd_payment"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.nonpayable_professional_component) is not UNSET:
             _out["nonpayable_professional_component"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -30,14 +33,20 @@ class Paperwork(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("report_type", UNSET),
-            _pop("transmission_method", UNSET),
-            _pop("control_number", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "report_type" in source:
+            _known += 1
+            _of.report_type = source["report_type"]
+        if "transmission_method" in source:
+            _known += 1
+            _of.transmission_method = source["transmission_method"]
+        if "control_number" in source:
+            _known += 1
+            _of.control_number = source["control_number"]
+        if _known != len(source):
+            _of.additional_properties = unknown(Paperwork, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -49,5 +58,6 @@ class Paperwork(Model):
             _out["transmission_method"] = _v
         if (_v := _of.control_number) is not UNSET:
             _out["control_number"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -37,27 +38,37 @@ class Payee(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("name", UNSET),
-            _pop("npi", UNSET),
-            _pop("tax_id", UNSET),
-            _v
-            if (_v := _pop("address", UNSET)) is UNSET
-            else PostalAddress.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Payee.address"),
-            _v
-            if (_v := _pop("contacts", UNSET)) is UNSET
-            else [
-                Contact.from_dict(_i) if isinstance(_i, dict) else null_or_misfit(_i, "object", "Payee.contacts[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Payee.contacts"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "npi" in source:
+            _known += 1
+            _of.npi = source["npi"]
+        if "tax_id" in source:
+            _known += 1
+            _of.tax_id = source["tax_id"]
+        if "address" in source:
+            _known += 1
+            _v = source["address"]
+            _of.address = (
+                PostalAddress.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Payee.address")
+            )
+        if "contacts" in source:
+            _known += 1
+            _v = source["contacts"]
+            _of.contacts = (
+                [
+                    Contact.from_dict(_i) if isinstance(_i, dict) else null_or_misfit(_i, "object", "Payee.contacts[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Payee.contacts")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(Payee, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,9 +84,10 @@ class Payee(Model):
             _out["address"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.contacts) is not UNSET:
             _out["contacts"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

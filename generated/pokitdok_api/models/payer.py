@@ -8,14 +8,17 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .transaction_set import TransactionSet
+
+_TransactionSet = code_list("TransactionSet")
 
 
 @define(repr=False, eq=False)
@@ -35,22 +38,31 @@ class Payer(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("payer_key", UNSET),
-            _pop("payer_name", UNSET),
-            _pop("production_status", UNSET),
-            _v
-            if (_v := _pop("supported_transactions", UNSET)) is UNSET
-            else [TransactionSet.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Payer.supported_transactions"),
-            _pop("trading_partner_id", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "payer_key" in source:
+            _known += 1
+            _of.payer_key = source["payer_key"]
+        if "payer_name" in source:
+            _known += 1
+            _of.payer_name = source["payer_name"]
+        if "production_status" in source:
+            _known += 1
+            _of.production_status = source["production_status"]
+        if "supported_transactions" in source:
+            _known += 1
+            _v = source["supported_transactions"]
+            _of.supported_transactions = (
+                [_TransactionSet[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Payer.supported_transactions")
+            )
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if _known != len(source):
+            _of.additional_properties = unknown(Payer, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -63,15 +75,9 @@ class Payer(Model):
         if (_v := _of.production_status) is not UNSET:
             _out["production_status"] = _v
         if (_v := _of.supported_transactions) is not UNSET:
-            _out["supported_transactions"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["supported_transactions"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.trading_partner_id) is not UNSET:
             _out["trading_partner_id"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "TransactionSet")

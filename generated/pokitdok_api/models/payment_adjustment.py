@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -17,6 +19,8 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .money import Money
     from .payment_adjustment_reason import PaymentAdjustmentReason
+
+_PaymentAdjustmentReason = code_list("PaymentAdjustmentReason")
 
 
 @define(repr=False, eq=False)
@@ -46,21 +50,36 @@ class PaymentAdjustment(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("reason_code", UNSET)) is UNSET else PaymentAdjustmentReason.read(_v),
-            _v if (_v := _pop("reason", UNSET)) is UNSET else PaymentAdjustmentReason.read(_v),
-            _pop("identifier", UNSET),
-            _v
-            if (_v := _pop("adjustment", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PaymentAdjustment.adjustment"),
-            _pop("amount", UNSET),
-            _pop("currency", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "reason_code" in source:
+            _known += 1
+            _v = source["reason_code"]
+            _of.reason_code = _PaymentAdjustmentReason[_v] if isinstance(_v, str) else _v
+        if "reason" in source:
+            _known += 1
+            _v = source["reason"]
+            _of.reason = _PaymentAdjustmentReason[_v] if isinstance(_v, str) else _v
+        if "identifier" in source:
+            _known += 1
+            _of.identifier = source["identifier"]
+        if "adjustment" in source:
+            _known += 1
+            _v = source["adjustment"]
+            _of.adjustment = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PaymentAdjustment.adjustment")
+            )
+        if "amount" in source:
+            _known += 1
+            _of.amount = source["amount"]
+        if "currency" in source:
+            _known += 1
+            _of.currency = source["currency"]
+        if _known != len(source):
+            _of.additional_properties = unknown(PaymentAdjustment, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,7 +97,8 @@ class PaymentAdjustment(Model):
             _out["amount"] = _v
         if (_v := _of.currency) is not UNSET:
             _out["currency"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -86,4 +106,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "Money", "PaymentAdjustmentReason")
+    bind(globals(), "Money")

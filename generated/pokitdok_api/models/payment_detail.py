@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -44,31 +45,48 @@ class PaymentDetail(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _v
-            if (_v := _pop("financial_information", UNSET)) is UNSET
-            else FinancialInformation.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PaymentDetail.financial_information"),
-            _pop("linked_activity_count", UNSET),
-            _v
-            if (_v := _pop("payee", UNSET)) is UNSET
-            else Payee.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PaymentDetail.payee"),
-            _v
-            if (_v := _pop("payer", UNSET)) is UNSET
-            else RemittancePayer.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PaymentDetail.payer"),
-            _pop("payment_type", UNSET),
-            _pop("trading_partner_id", UNSET),
-            _pop("transaction_count", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "financial_information" in source:
+            _known += 1
+            _v = source["financial_information"]
+            _of.financial_information = (
+                FinancialInformation.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PaymentDetail.financial_information")
+            )
+        if "linked_activity_count" in source:
+            _known += 1
+            _of.linked_activity_count = source["linked_activity_count"]
+        if "payee" in source:
+            _known += 1
+            _v = source["payee"]
+            _of.payee = (
+                Payee.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "PaymentDetail.payee")
+            )
+        if "payer" in source:
+            _known += 1
+            _v = source["payer"]
+            _of.payer = (
+                RemittancePayer.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PaymentDetail.payer")
+            )
+        if "payment_type" in source:
+            _known += 1
+            _of.payment_type = source["payment_type"]
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "transaction_count" in source:
+            _known += 1
+            _of.transaction_count = source["transaction_count"]
+        if _known != len(source):
+            _of.additional_properties = unknown(PaymentDetail, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -90,7 +108,8 @@ class PaymentDetail(Model):
             _out["trading_partner_id"] = _v
         if (_v := _of.transaction_count) is not UNSET:
             _out["transaction_count"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -13,6 +13,7 @@ from .._values import (
     null_or_misfit,
     read_date,
     read_datetime,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -46,23 +47,40 @@ class PaymentSummary(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _v if (_v := _pop("effective_date", UNSET)) is UNSET else read_date(_v),
-            _pop("linked_activity_count", UNSET),
-            _pop("payment_type", UNSET),
-            _v if (_v := _pop("received_date", UNSET)) is UNSET else read_datetime(_v),
-            _v
-            if (_v := _pop("total", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PaymentSummary.total"),
-            _pop("trading_partner_id", UNSET),
-            _pop("transaction_count", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "effective_date" in source:
+            _known += 1
+            _v = source["effective_date"]
+            _of.effective_date = read_date(_v)
+        if "linked_activity_count" in source:
+            _known += 1
+            _of.linked_activity_count = source["linked_activity_count"]
+        if "payment_type" in source:
+            _known += 1
+            _of.payment_type = source["payment_type"]
+        if "received_date" in source:
+            _known += 1
+            _v = source["received_date"]
+            _of.received_date = read_datetime(_v)
+        if "total" in source:
+            _known += 1
+            _v = source["total"]
+            _of.total = (
+                Money.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "PaymentSummary.total")
+            )
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "transaction_count" in source:
+            _known += 1
+            _of.transaction_count = source["transaction_count"]
+        if _known != len(source):
+            _of.additional_properties = unknown(PaymentSummary, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -84,7 +102,8 @@ class PaymentSummary(Model):
             _out["trading_partner_id"] = _v
         if (_v := _of.transaction_count) is not UNSET:
             _out["transaction_count"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

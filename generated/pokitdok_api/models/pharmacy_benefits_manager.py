@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -31,15 +34,23 @@ class PharmacyBenefitsManager(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("name", UNSET),
-            _pop("phone", UNSET),
-            _pop("url", UNSET),
-            _pop("coverage_description", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "phone" in source:
+            _known += 1
+            _of.phone = source["phone"]
+        if "url" in source:
+            _known += 1
+            _of.url = source["url"]
+        if "coverage_description" in source:
+            _known += 1
+            _of.coverage_description = source["coverage_description"]
+        if _known != len(source):
+            _of.additional_properties = unknown(PharmacyBenefitsManager, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -53,5 +64,6 @@ class PharmacyBenefitsManager(Model):
             _out["url"] = _v
         if (_v := _of.coverage_description) is not UNSET:
             _out["coverage_description"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -17,6 +19,8 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .money import Money
     from .service_type import ServiceType
+
+_ServiceType = code_list("ServiceType")
 
 
 @define(repr=False, eq=False)
@@ -51,20 +55,30 @@ class PharmacyCopay(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("copayment", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyCopay.copayment"),
-            _pop("tier", UNSET),
-            _v if (_v := _pop("type", UNSET)) is UNSET else ServiceType.read(_v),
-            _pop("notes", UNSET),
-            _pop("supply", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "copayment" in source:
+            _known += 1
+            _v = source["copayment"]
+            _of.copayment = (
+                Money.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "PharmacyCopay.copayment")
+            )
+        if "tier" in source:
+            _known += 1
+            _of.tier = source["tier"]
+        if "type" in source:
+            _known += 1
+            _v = source["type"]
+            _of.type_ = _ServiceType[_v] if isinstance(_v, str) else _v
+        if "notes" in source:
+            _known += 1
+            _of.notes = source["notes"]
+        if "supply" in source:
+            _known += 1
+            _of.supply = source["supply"]
+        if _known != len(source):
+            _of.additional_properties = unknown(PharmacyCopay, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,7 +94,8 @@ class PharmacyCopay(Model):
             _out["notes"] = _v
         if (_v := _of.supply) is not UNSET:
             _out["supply"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -88,4 +103,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "Money", "ServiceType")
+    bind(globals(), "Money")

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -56,59 +57,81 @@ class PharmacyCoverageDrug(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("ndc", UNSET),
-            _pop("quantity_dispensed", UNSET),
-            _pop("prescription_service_reference_number", UNSET),
-            _v
-            if (_v := _pop("rejections", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "PharmacyCoverageDrug.rejections"),
-            _v
-            if (_v := _pop("patient_pay_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyCoverageDrug.patient_pay_amount"),
-            _v
-            if (_v := _pop("amount_of_copay", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyCoverageDrug.amount_of_copay"),
-            _v
-            if (_v := _pop("amount_of_coinsurance", UNSET)) is UNSET
-            else [
-                Money.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "PharmacyCoverageDrug.amount_of_coinsurance[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "PharmacyCoverageDrug.amount_of_coinsurance"),
-            _v
-            if (_v := _pop("additional_information", UNSET)) is UNSET
-            else [
-                PharmacyAdditionalInformation.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "PharmacyCoverageDrug.additional_information[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "PharmacyCoverageDrug.additional_information"),
-            _v
-            if (_v := _pop("history", UNSET)) is UNSET
-            else [
-                PharmacyFillHistory.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "PharmacyCoverageDrug.history[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "PharmacyCoverageDrug.history"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "ndc" in source:
+            _known += 1
+            _of.ndc = source["ndc"]
+        if "quantity_dispensed" in source:
+            _known += 1
+            _of.quantity_dispensed = source["quantity_dispensed"]
+        if "prescription_service_reference_number" in source:
+            _known += 1
+            _of.prescription_service_reference_number = source["prescription_service_reference_number"]
+        if "rejections" in source:
+            _known += 1
+            _v = source["rejections"]
+            _of.rejections = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "PharmacyCoverageDrug.rejections")
+            )
+        if "patient_pay_amount" in source:
+            _known += 1
+            _v = source["patient_pay_amount"]
+            _of.patient_pay_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyCoverageDrug.patient_pay_amount")
+            )
+        if "amount_of_copay" in source:
+            _known += 1
+            _v = source["amount_of_copay"]
+            _of.amount_of_copay = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyCoverageDrug.amount_of_copay")
+            )
+        if "amount_of_coinsurance" in source:
+            _known += 1
+            _v = source["amount_of_coinsurance"]
+            _of.amount_of_coinsurance = (
+                [
+                    Money.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "PharmacyCoverageDrug.amount_of_coinsurance[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "PharmacyCoverageDrug.amount_of_coinsurance")
+            )
+        if "additional_information" in source:
+            _known += 1
+            _v = source["additional_information"]
+            _of.additional_information = (
+                [
+                    PharmacyAdditionalInformation.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "PharmacyCoverageDrug.additional_information[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "PharmacyCoverageDrug.additional_information")
+            )
+        if "history" in source:
+            _known += 1
+            _v = source["history"]
+            _of.history = (
+                [
+                    PharmacyFillHistory.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "PharmacyCoverageDrug.history[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "PharmacyCoverageDrug.history")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(PharmacyCoverageDrug, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -121,24 +144,25 @@ class PharmacyCoverageDrug(Model):
         if (_v := _of.prescription_service_reference_number) is not UNSET:
             _out["prescription_service_reference_number"] = _v
         if (_v := _of.rejections) is not UNSET:
-            _out["rejections"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["rejections"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.patient_pay_amount) is not UNSET:
             _out["patient_pay_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.amount_of_copay) is not UNSET:
             _out["amount_of_copay"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.amount_of_coinsurance) is not UNSET:
             _out["amount_of_coinsurance"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.additional_information) is not UNSET:
             _out["additional_information"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.history) is not UNSET:
             _out["history"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

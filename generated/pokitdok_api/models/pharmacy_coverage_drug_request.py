@@ -9,6 +9,7 @@ from attrs import define
 from .._model import Model
 from .._values import (
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -41,22 +42,40 @@ class PharmacyCoverageDrugRequest(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("ndc", UNSET)),
-            cast(Any, _pop("quantity_dispensed", UNSET)),
-            _pop("ingredient_cost_submitted", UNSET),
-            _v
-            if (_v := _pop("submission_clarification_codes", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "PharmacyCoverageDrugRequest.submission_clarification_codes"),
-            _pop("prior_authorization_number_submitted", UNSET),
-            _pop("dispense_as_written_product_selection_code", UNSET),
-            _pop("scheduled_prescription_id_number", UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "ndc" in source:
+            _known += 1
+            _of.ndc = source["ndc"]
+        if "quantity_dispensed" in source:
+            _known += 1
+            _of.quantity_dispensed = source["quantity_dispensed"]
+        if "ingredient_cost_submitted" in source:
+            _known += 1
+            _of.ingredient_cost_submitted = source["ingredient_cost_submitted"]
+        if "submission_clarification_codes" in source:
+            _known += 1
+            _v = source["submission_clarification_codes"]
+            _of.submission_clarification_codes = (
+                _v
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "PharmacyCoverageDrugRequest.submission_clarification_codes")
+            )
+        if "prior_authorization_number_submitted" in source:
+            _known += 1
+            _of.prior_authorization_number_submitted = source["prior_authorization_number_submitted"]
+        if "dispense_as_written_product_selection_code" in source:
+            _known += 1
+            _of.dispense_as_written_product_selection_code = source["dispense_as_written_product_selection_code"]
+        if "scheduled_prescription_id_number" in source:
+            _known += 1
+            _of.scheduled_prescription_id_number = source["scheduled_prescription_id_number"]
+        if _known != len(source):
+            _of.additional_properties = unknown(PharmacyCoverageDrugRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -69,12 +88,13 @@ class PharmacyCoverageDrugRequest(Model):
         if (_v := _of.ingredient_cost_submitted) is not UNSET:
             _out["ingredient_cost_submitted"] = _v
         if (_v := _of.submission_clarification_codes) is not UNSET:
-            _out["submission_clarification_codes"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["submission_clarification_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.prior_authorization_number_submitted) is not UNSET:
             _out["prior_authorization_number_submitted"] = _v
         if (_v := _of.dispense_as_written_product_selection_code) is not UNSET:
             _out["dispense_as_written_product_selection_code"] = _v
         if (_v := _of.scheduled_prescription_id_number) is not UNSET:
             _out["scheduled_prescription_id_number"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

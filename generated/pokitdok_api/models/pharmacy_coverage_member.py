@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -17,6 +19,8 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .pharmacy_coverage_genders import PharmacyCoverageGenders
     from .postal_address import PostalAddress
+
+_PharmacyCoverageGenders = code_list("PharmacyCoverageGenders")
 
 
 @define(repr=False, eq=False)
@@ -48,20 +52,36 @@ class PharmacyCoverageMember(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("last_name", UNSET)),
-            cast(Any, _pop("date_of_birth", UNSET)),
-            cast(Any, _v if (_v := _pop("gender", UNSET)) is UNSET else PharmacyCoverageGenders.read(_v)),
-            _pop("first_name", UNSET),
-            _v
-            if (_v := _pop("address", UNSET)) is UNSET
-            else PostalAddress.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyCoverageMember.address"),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "date_of_birth" in source:
+            _known += 1
+            _of.date_of_birth = source["date_of_birth"]
+        if "gender" in source:
+            _known += 1
+            _v = source["gender"]
+            _of.gender = _PharmacyCoverageGenders[_v] if isinstance(_v, str) else _v
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "address" in source:
+            _known += 1
+            _v = source["address"]
+            _of.address = (
+                PostalAddress.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyCoverageMember.address")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(PharmacyCoverageMember, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,7 +97,8 @@ class PharmacyCoverageMember(Model):
             _out["first_name"] = _v
         if (_v := _of.address) is not UNSET:
             _out["address"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -85,4 +106,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "PharmacyCoverageGenders", "PostalAddress")
+    bind(globals(), "PostalAddress")

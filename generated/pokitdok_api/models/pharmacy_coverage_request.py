@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET
 
@@ -47,49 +48,57 @@ class PharmacyCoverageRequest(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("pharmacy_npi", UNSET)),
-            cast(
-                Any,
-                _v
-                if (_v := _pop("prescriber", UNSET)) is UNSET
-                else PharmacyPrescriber.from_dict(_v)
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+        )
+        _of: Any = _model
+        _known = 0
+        if "pharmacy_npi" in source:
+            _known += 1
+            _of.pharmacy_npi = source["pharmacy_npi"]
+        if "prescriber" in source:
+            _known += 1
+            _v = source["prescriber"]
+            _of.prescriber = (
+                PharmacyPrescriber.from_dict(_v)
                 if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "PharmacyCoverageRequest.prescriber"),
-            ),
-            cast(
-                Any,
-                _v
-                if (_v := _pop("member", UNSET)) is UNSET
-                else PharmacyCoverageMember.from_dict(_v)
+                else null_or_misfit(_v, "object", "PharmacyCoverageRequest.prescriber")
+            )
+        if "member" in source:
+            _known += 1
+            _v = source["member"]
+            _of.member = (
+                PharmacyCoverageMember.from_dict(_v)
                 if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "PharmacyCoverageRequest.member"),
-            ),
-            cast(
-                Any,
-                _v
-                if (_v := _pop("insurance", UNSET)) is UNSET
-                else PharmacyInsurance.from_dict(_v)
+                else null_or_misfit(_v, "object", "PharmacyCoverageRequest.member")
+            )
+        if "insurance" in source:
+            _known += 1
+            _v = source["insurance"]
+            _of.insurance = (
+                PharmacyInsurance.from_dict(_v)
                 if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "PharmacyCoverageRequest.insurance"),
-            ),
-            cast(
-                Any,
-                _v
-                if (_v := _pop("drugs", UNSET)) is UNSET
-                else [
+                else null_or_misfit(_v, "object", "PharmacyCoverageRequest.insurance")
+            )
+        if "drugs" in source:
+            _known += 1
+            _v = source["drugs"]
+            _of.drugs = (
+                [
                     PharmacyCoverageDrugRequest.from_dict(_i)
                     if isinstance(_i, dict)
                     else null_or_misfit(_i, "object", "PharmacyCoverageRequest.drugs[]")
                     for _i in _v
                 ]
                 if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "PharmacyCoverageRequest.drugs"),
-            ),
-        )
-        _model.additional_properties = _rest
+                else null_or_misfit(_v, "array", "PharmacyCoverageRequest.drugs")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(PharmacyCoverageRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -105,9 +114,10 @@ class PharmacyCoverageRequest(Model):
             _out["insurance"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.drugs) is not UNSET:
             _out["drugs"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from .money import Money
     from .pharmacy_mail_cost import PharmacyMailCost
     from .pharmacy_retail_cost import PharmacyRetailCost
+
+_FormularyTierNames = code_list("FormularyTierNames")
 
 
 @define(repr=False, eq=False)
@@ -70,81 +74,132 @@ class PharmacyDrugCost(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("drug", UNSET),
-            _v
-            if (_v := _pop("retail", UNSET)) is UNSET
-            else PharmacyRetailCost.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyDrugCost.retail"),
-            _v
-            if (_v := _pop("mail", UNSET)) is UNSET
-            else PharmacyMailCost.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyDrugCost.mail"),
-            _pop("is_covered", UNSET),
-            _pop("label_name", UNSET),
-            _pop("tier", UNSET),
-            _v if (_v := _pop("tier_name", UNSET)) is UNSET else FormularyTierNames.read(_v),
-            _pop("prior_auth", UNSET),
-            _pop("step_therapy", UNSET),
-            _pop("quantity_limit", UNSET),
-            _pop("quantity_limit_amount", UNSET),
-            _pop("quantity_limit_days", UNSET),
-            _v
-            if (_v := _pop("oop_30_day_retail", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyDrugCost.oop_30_day_retail"),
-            _v
-            if (_v := _pop("oop_90_day_mail", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyDrugCost.oop_90_day_mail"),
-            _v
-            if (_v := _pop("total_cost_30_day_retail", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyDrugCost.total_cost_30_day_retail"),
-            _v
-            if (_v := _pop("total_cost_90_day_mail", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyDrugCost.total_cost_90_day_mail"),
-            _v
-            if (_v := _pop("ins_pay_30_day_retail", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyDrugCost.ins_pay_30_day_retail"),
-            _v
-            if (_v := _pop("ins_pay_90_day_mail", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyDrugCost.ins_pay_90_day_mail"),
-            _v
-            if (_v := _pop("results", UNSET)) is UNSET
-            else [
-                PharmacyDrugCost.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "PharmacyDrugCost.results[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "PharmacyDrugCost.results"),
-            _v
-            if (_v := _pop("drugs", UNSET)) is UNSET
-            else [
-                PharmacyDrugCost.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "PharmacyDrugCost.drugs[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "PharmacyDrugCost.drugs"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "drug" in source:
+            _known += 1
+            _of.drug = source["drug"]
+        if "retail" in source:
+            _known += 1
+            _v = source["retail"]
+            _of.retail = (
+                PharmacyRetailCost.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyDrugCost.retail")
+            )
+        if "mail" in source:
+            _known += 1
+            _v = source["mail"]
+            _of.mail = (
+                PharmacyMailCost.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyDrugCost.mail")
+            )
+        if "is_covered" in source:
+            _known += 1
+            _of.is_covered = source["is_covered"]
+        if "label_name" in source:
+            _known += 1
+            _of.label_name = source["label_name"]
+        if "tier" in source:
+            _known += 1
+            _of.tier = source["tier"]
+        if "tier_name" in source:
+            _known += 1
+            _v = source["tier_name"]
+            _of.tier_name = _FormularyTierNames[_v] if isinstance(_v, str) else _v
+        if "prior_auth" in source:
+            _known += 1
+            _of.prior_auth = source["prior_auth"]
+        if "step_therapy" in source:
+            _known += 1
+            _of.step_therapy = source["step_therapy"]
+        if "quantity_limit" in source:
+            _known += 1
+            _of.quantity_limit = source["quantity_limit"]
+        if "quantity_limit_amount" in source:
+            _known += 1
+            _of.quantity_limit_amount = source["quantity_limit_amount"]
+        if "quantity_limit_days" in source:
+            _known += 1
+            _of.quantity_limit_days = source["quantity_limit_days"]
+        if "oop_30_day_retail" in source:
+            _known += 1
+            _v = source["oop_30_day_retail"]
+            _of.oop_30_day_retail = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyDrugCost.oop_30_day_retail")
+            )
+        if "oop_90_day_mail" in source:
+            _known += 1
+            _v = source["oop_90_day_mail"]
+            _of.oop_90_day_mail = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyDrugCost.oop_90_day_mail")
+            )
+        if "total_cost_30_day_retail" in source:
+            _known += 1
+            _v = source["total_cost_30_day_retail"]
+            _of.total_cost_30_day_retail = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyDrugCost.total_cost_30_day_retail")
+            )
+        if "total_cost_90_day_mail" in source:
+            _known += 1
+            _v = source["total_cost_90_day_mail"]
+            _of.total_cost_90_day_mail = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyDrugCost.total_cost_90_day_mail")
+            )
+        if "ins_pay_30_day_retail" in source:
+            _known += 1
+            _v = source["ins_pay_30_day_retail"]
+            _of.ins_pay_30_day_retail = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyDrugCost.ins_pay_30_day_retail")
+            )
+        if "ins_pay_90_day_mail" in source:
+            _known += 1
+            _v = source["ins_pay_90_day_mail"]
+            _of.ins_pay_90_day_mail = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyDrugCost.ins_pay_90_day_mail")
+            )
+        if "results" in source:
+            _known += 1
+            _v = source["results"]
+            _of.results = (
+                [
+                    PharmacyDrugCost.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "PharmacyDrugCost.results[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "PharmacyDrugCost.results")
+            )
+        if "drugs" in source:
+            _known += 1
+            _v = source["drugs"]
+            _of.drugs = (
+                [
+                    PharmacyDrugCost.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "PharmacyDrugCost.drugs[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "PharmacyDrugCost.drugs")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(PharmacyDrugCost, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -188,13 +243,14 @@ class PharmacyDrugCost(Model):
             _out["ins_pay_90_day_mail"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.results) is not UNSET:
             _out["results"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.drugs) is not UNSET:
             _out["drugs"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -202,4 +258,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "FormularyTierNames", "Money", "PharmacyMailCost", "PharmacyRetailCost")
+    bind(globals(), "Money", "PharmacyMailCost", "PharmacyRetailCost")

@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -34,15 +37,23 @@ class PharmacyFillHistory(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("previous_date_of_fill", UNSET),
-            _pop("quantity_of_previous_fill", UNSET),
-            _pop("free_text", UNSET),
-            _pop("additional_text", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "previous_date_of_fill" in source:
+            _known += 1
+            _of.previous_date_of_fill = source["previous_date_of_fill"]
+        if "quantity_of_previous_fill" in source:
+            _known += 1
+            _of.quantity_of_previous_fill = source["quantity_of_previous_fill"]
+        if "free_text" in source:
+            _known += 1
+            _of.free_text = source["free_text"]
+        if "additional_text" in source:
+            _known += 1
+            _of.additional_text = source["additional_text"]
+        if _known != len(source):
+            _of.additional_properties = unknown(PharmacyFillHistory, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,5 +67,6 @@ class PharmacyFillHistory(Model):
             _out["free_text"] = _v
         if (_v := _of.additional_text) is not UNSET:
             _out["additional_text"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from .pharmacy_mail_cost import PharmacyMailCost
     from .pharmacy_plan import PharmacyPlan
     from .pharmacy_retail_cost import PharmacyRetailCost
+
+_FormularyTierNames = code_list("FormularyTierNames")
 
 
 @define(repr=False, eq=False)
@@ -58,41 +62,72 @@ class PharmacyFormularyDrug(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("drug", UNSET),
-            _v
-            if (_v := _pop("drug_class", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "PharmacyFormularyDrug.drug_class"),
-            _pop("tier", UNSET),
-            _v if (_v := _pop("tier_name", UNSET)) is UNSET else FormularyTierNames.read(_v),
-            _pop("prior_auth", UNSET),
-            _pop("step_therapy", UNSET),
-            _pop("quantity_limit", UNSET),
-            _pop("limit_amount", UNSET),
-            _pop("limit_days", UNSET),
-            _v
-            if (_v := _pop("retail", UNSET)) is UNSET
-            else PharmacyRetailCost.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyFormularyDrug.retail"),
-            _v
-            if (_v := _pop("mail", UNSET)) is UNSET
-            else PharmacyMailCost.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyFormularyDrug.mail"),
-            _v
-            if (_v := _pop("plan", UNSET)) is UNSET
-            else PharmacyPlan.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyFormularyDrug.plan"),
-            _pop("is_covered", UNSET),
-            _pop("label_name", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "drug" in source:
+            _known += 1
+            _of.drug = source["drug"]
+        if "drug_class" in source:
+            _known += 1
+            _v = source["drug_class"]
+            _of.drug_class = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "PharmacyFormularyDrug.drug_class")
+            )
+        if "tier" in source:
+            _known += 1
+            _of.tier = source["tier"]
+        if "tier_name" in source:
+            _known += 1
+            _v = source["tier_name"]
+            _of.tier_name = _FormularyTierNames[_v] if isinstance(_v, str) else _v
+        if "prior_auth" in source:
+            _known += 1
+            _of.prior_auth = source["prior_auth"]
+        if "step_therapy" in source:
+            _known += 1
+            _of.step_therapy = source["step_therapy"]
+        if "quantity_limit" in source:
+            _known += 1
+            _of.quantity_limit = source["quantity_limit"]
+        if "limit_amount" in source:
+            _known += 1
+            _of.limit_amount = source["limit_amount"]
+        if "limit_days" in source:
+            _known += 1
+            _of.limit_days = source["limit_days"]
+        if "retail" in source:
+            _known += 1
+            _v = source["retail"]
+            _of.retail = (
+                PharmacyRetailCost.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyFormularyDrug.retail")
+            )
+        if "mail" in source:
+            _known += 1
+            _v = source["mail"]
+            _of.mail = (
+                PharmacyMailCost.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyFormularyDrug.mail")
+            )
+        if "plan" in source:
+            _known += 1
+            _v = source["plan"]
+            _of.plan = (
+                PharmacyPlan.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyFormularyDrug.plan")
+            )
+        if "is_covered" in source:
+            _known += 1
+            _of.is_covered = source["is_covered"]
+        if "label_name" in source:
+            _known += 1
+            _of.label_name = source["label_name"]
+        if _known != len(source):
+            _of.additional_properties = unknown(PharmacyFormularyDrug, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,7 +136,7 @@ class PharmacyFormularyDrug(Model):
         if (_v := _of.drug) is not UNSET:
             _out["drug"] = _v
         if (_v := _of.drug_class) is not UNSET:
-            _out["drug_class"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["drug_class"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.tier) is not UNSET:
             _out["tier"] = _v
         if (_v := _of.tier_name) is not UNSET:
@@ -126,7 +161,8 @@ class PharmacyFormularyDrug(Model):
             _out["is_covered"] = _v
         if (_v := _of.label_name) is not UNSET:
             _out["label_name"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -134,4 +170,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "FormularyTierNames", "PharmacyMailCost", "PharmacyPlan", "PharmacyRetailCost")
+    bind(globals(), "PharmacyMailCost", "PharmacyPlan", "PharmacyRetailCost")

@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -35,16 +38,26 @@ class PharmacyInsurance(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("cardholder_id", UNSET),
-            _pop("bin_number", UNSET),
-            _pop("pcn", UNSET),
-            _pop("group_id", UNSET),
-            _pop("patient_relationship_code", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "cardholder_id" in source:
+            _known += 1
+            _of.cardholder_id = source["cardholder_id"]
+        if "bin_number" in source:
+            _known += 1
+            _of.bin_number = source["bin_number"]
+        if "pcn" in source:
+            _known += 1
+            _of.pcn = source["pcn"]
+        if "group_id" in source:
+            _known += 1
+            _of.group_id = source["group_id"]
+        if "patient_relationship_code" in source:
+            _known += 1
+            _of.patient_relationship_code = source["patient_relationship_code"]
+        if _known != len(source):
+            _of.additional_properties = unknown(PharmacyInsurance, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,5 +73,6 @@ class PharmacyInsurance(Model):
             _out["group_id"] = _v
         if (_v := _of.patient_relationship_code) is not UNSET:
             _out["patient_relationship_code"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -9,6 +9,7 @@ from attrs import define
 from .._model import Model
 from .._values import (
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -36,34 +37,48 @@ class PharmacyLocation(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("address_lines", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "PharmacyLocation.address_lines"),
-            _pop("city", UNSET),
-            _pop("state", UNSET),
-            _pop("zipcode", UNSET),
-            _pop("country", UNSET),
-            _pop("phone", UNSET),
-            _pop("fax", UNSET),
-            _v
-            if (_v := _pop("geo_location", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "PharmacyLocation.geo_location"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "address_lines" in source:
+            _known += 1
+            _v = source["address_lines"]
+            _of.address_lines = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "PharmacyLocation.address_lines")
+            )
+        if "city" in source:
+            _known += 1
+            _of.city = source["city"]
+        if "state" in source:
+            _known += 1
+            _of.state = source["state"]
+        if "zipcode" in source:
+            _known += 1
+            _of.zipcode = source["zipcode"]
+        if "country" in source:
+            _known += 1
+            _of.country = source["country"]
+        if "phone" in source:
+            _known += 1
+            _of.phone = source["phone"]
+        if "fax" in source:
+            _known += 1
+            _of.fax = source["fax"]
+        if "geo_location" in source:
+            _known += 1
+            _v = source["geo_location"]
+            _of.geo_location = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "PharmacyLocation.geo_location")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(PharmacyLocation, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
         _of: Any = self
         _out: dict[str, Any] = {}
         if (_v := _of.address_lines) is not UNSET:
-            _out["address_lines"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["address_lines"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.city) is not UNSET:
             _out["city"] = _v
         if (_v := _of.state) is not UNSET:
@@ -77,6 +92,7 @@ class PharmacyLocation(Model):
         if (_v := _of.fax) is not UNSET:
             _out["fax"] = _v
         if (_v := _of.geo_location) is not UNSET:
-            _out["geo_location"] = list(_v) if isinstance(_v, list | tuple) else _v
-        _out.update(self.additional_properties)
+            _out["geo_location"] = list(_v) if isinstance(_v, (list, tuple)) else _v
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -32,26 +33,35 @@ class PharmacyMailCost(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("oop_90_day", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyMailCost.oop_90_day"),
-            _v
-            if (_v := _pop("total_cost_90_day", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyMailCost.total_cost_90_day"),
-            _v
-            if (_v := _pop("ins_pay_90_day", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyMailCost.ins_pay_90_day"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "oop_90_day" in source:
+            _known += 1
+            _v = source["oop_90_day"]
+            _of.oop_90_day = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyMailCost.oop_90_day")
+            )
+        if "total_cost_90_day" in source:
+            _known += 1
+            _v = source["total_cost_90_day"]
+            _of.total_cost_90_day = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyMailCost.total_cost_90_day")
+            )
+        if "ins_pay_90_day" in source:
+            _known += 1
+            _v = source["ins_pay_90_day"]
+            _of.ins_pay_90_day = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyMailCost.ins_pay_90_day")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(PharmacyMailCost, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -63,7 +73,8 @@ class PharmacyMailCost(Model):
             _out["total_cost_90_day"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.ins_pay_90_day) is not UNSET:
             _out["ins_pay_90_day"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

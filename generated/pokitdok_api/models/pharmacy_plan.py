@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -86,104 +87,170 @@ class PharmacyPlan(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("trading_partner_id", UNSET),
-            _pop("plan_number", UNSET),
-            _pop("plan_name", UNSET),
-            _v
-            if (_v := _pop("zipcodes", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "PharmacyPlan.zipcodes"),
-            _v
-            if (_v := _pop("premium", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyPlan.premium"),
-            _v
-            if (_v := _pop("deductible", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyPlan.deductible"),
-            _v
-            if (_v := _pop("initial_coverage_limit", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyPlan.initial_coverage_limit"),
-            _v
-            if (_v := _pop("retail", UNSET)) is UNSET
-            else PharmacyRetailTiers.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyPlan.retail"),
-            _v
-            if (_v := _pop("mail", UNSET)) is UNSET
-            else PharmacyMailTiers.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyPlan.mail"),
-            _v
-            if (_v := _pop("retail_30_day_tier_1_copay", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyPlan.retail_30_day_tier_1_copay"),
-            _v
-            if (_v := _pop("retail_30_day_tier_2_copay", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyPlan.retail_30_day_tier_2_copay"),
-            _v
-            if (_v := _pop("retail_30_day_tier_3_copay", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyPlan.retail_30_day_tier_3_copay"),
-            _v
-            if (_v := _pop("retail_30_day_tier_4_copay", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyPlan.retail_30_day_tier_4_copay"),
-            _v
-            if (_v := _pop("retail_30_day_tier_5_copay", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyPlan.retail_30_day_tier_5_copay"),
-            _pop("retail_30_day_tier_1_coins", UNSET),
-            _pop("retail_30_day_tier_2_coins", UNSET),
-            _pop("retail_30_day_tier_3_coins", UNSET),
-            _pop("retail_30_day_tier_4_coins", UNSET),
-            _pop("retail_30_day_tier_5_coins", UNSET),
-            _v
-            if (_v := _pop("mail_90_day_tier_1_copay", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyPlan.mail_90_day_tier_1_copay"),
-            _v
-            if (_v := _pop("mail_90_day_tier_2_copay", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyPlan.mail_90_day_tier_2_copay"),
-            _v
-            if (_v := _pop("mail_90_day_tier_3_copay", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyPlan.mail_90_day_tier_3_copay"),
-            _v
-            if (_v := _pop("mail_90_day_tier_4_copay", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyPlan.mail_90_day_tier_4_copay"),
-            _v
-            if (_v := _pop("mail_90_day_tier_5_copay", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyPlan.mail_90_day_tier_5_copay"),
-            _pop("mail_90_day_tier_1_coins", UNSET),
-            _pop("mail_90_day_tier_2_coins", UNSET),
-            _pop("mail_90_day_tier_3_coins", UNSET),
-            _pop("mail_90_day_tier_4_coins", UNSET),
-            _pop("mail_90_day_tier_5_coins", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "plan_number" in source:
+            _known += 1
+            _of.plan_number = source["plan_number"]
+        if "plan_name" in source:
+            _known += 1
+            _of.plan_name = source["plan_name"]
+        if "zipcodes" in source:
+            _known += 1
+            _v = source["zipcodes"]
+            _of.zipcodes = _v if isinstance(_v, list) else null_or_misfit(_v, "array", "PharmacyPlan.zipcodes")
+        if "premium" in source:
+            _known += 1
+            _v = source["premium"]
+            _of.premium = (
+                Money.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "PharmacyPlan.premium")
+            )
+        if "deductible" in source:
+            _known += 1
+            _v = source["deductible"]
+            _of.deductible = (
+                Money.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "PharmacyPlan.deductible")
+            )
+        if "initial_coverage_limit" in source:
+            _known += 1
+            _v = source["initial_coverage_limit"]
+            _of.initial_coverage_limit = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyPlan.initial_coverage_limit")
+            )
+        if "retail" in source:
+            _known += 1
+            _v = source["retail"]
+            _of.retail = (
+                PharmacyRetailTiers.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyPlan.retail")
+            )
+        if "mail" in source:
+            _known += 1
+            _v = source["mail"]
+            _of.mail = (
+                PharmacyMailTiers.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyPlan.mail")
+            )
+        if "retail_30_day_tier_1_copay" in source:
+            _known += 1
+            _v = source["retail_30_day_tier_1_copay"]
+            _of.retail_30_day_tier_1_copay = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyPlan.retail_30_day_tier_1_copay")
+            )
+        if "retail_30_day_tier_2_copay" in source:
+            _known += 1
+            _v = source["retail_30_day_tier_2_copay"]
+            _of.retail_30_day_tier_2_copay = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyPlan.retail_30_day_tier_2_copay")
+            )
+        if "retail_30_day_tier_3_copay" in source:
+            _known += 1
+            _v = source["retail_30_day_tier_3_copay"]
+            _of.retail_30_day_tier_3_copay = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyPlan.retail_30_day_tier_3_copay")
+            )
+        if "retail_30_day_tier_4_copay" in source:
+            _known += 1
+            _v = source["retail_30_day_tier_4_copay"]
+            _of.retail_30_day_tier_4_copay = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyPlan.retail_30_day_tier_4_copay")
+            )
+        if "retail_30_day_tier_5_copay" in source:
+            _known += 1
+            _v = source["retail_30_day_tier_5_copay"]
+            _of.retail_30_day_tier_5_copay = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyPlan.retail_30_day_tier_5_copay")
+            )
+        if "retail_30_day_tier_1_coins" in source:
+            _known += 1
+            _of.retail_30_day_tier_1_coins = source["retail_30_day_tier_1_coins"]
+        if "retail_30_day_tier_2_coins" in source:
+            _known += 1
+            _of.retail_30_day_tier_2_coins = source["retail_30_day_tier_2_coins"]
+        if "retail_30_day_tier_3_coins" in source:
+            _known += 1
+            _of.retail_30_day_tier_3_coins = source["retail_30_day_tier_3_coins"]
+        if "retail_30_day_tier_4_coins" in source:
+            _known += 1
+            _of.retail_30_day_tier_4_coins = source["retail_30_day_tier_4_coins"]
+        if "retail_30_day_tier_5_coins" in source:
+            _known += 1
+            _of.retail_30_day_tier_5_coins = source["retail_30_day_tier_5_coins"]
+        if "mail_90_day_tier_1_copay" in source:
+            _known += 1
+            _v = source["mail_90_day_tier_1_copay"]
+            _of.mail_90_day_tier_1_copay = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyPlan.mail_90_day_tier_1_copay")
+            )
+        if "mail_90_day_tier_2_copay" in source:
+            _known += 1
+            _v = source["mail_90_day_tier_2_copay"]
+            _of.mail_90_day_tier_2_copay = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyPlan.mail_90_day_tier_2_copay")
+            )
+        if "mail_90_day_tier_3_copay" in source:
+            _known += 1
+            _v = source["mail_90_day_tier_3_copay"]
+            _of.mail_90_day_tier_3_copay = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyPlan.mail_90_day_tier_3_copay")
+            )
+        if "mail_90_day_tier_4_copay" in source:
+            _known += 1
+            _v = source["mail_90_day_tier_4_copay"]
+            _of.mail_90_day_tier_4_copay = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyPlan.mail_90_day_tier_4_copay")
+            )
+        if "mail_90_day_tier_5_copay" in source:
+            _known += 1
+            _v = source["mail_90_day_tier_5_copay"]
+            _of.mail_90_day_tier_5_copay = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyPlan.mail_90_day_tier_5_copay")
+            )
+        if "mail_90_day_tier_1_coins" in source:
+            _known += 1
+            _of.mail_90_day_tier_1_coins = source["mail_90_day_tier_1_coins"]
+        if "mail_90_day_tier_2_coins" in source:
+            _known += 1
+            _of.mail_90_day_tier_2_coins = source["mail_90_day_tier_2_coins"]
+        if "mail_90_day_tier_3_coins" in source:
+            _known += 1
+            _of.mail_90_day_tier_3_coins = source["mail_90_day_tier_3_coins"]
+        if "mail_90_day_tier_4_coins" in source:
+            _known += 1
+            _of.mail_90_day_tier_4_coins = source["mail_90_day_tier_4_coins"]
+        if "mail_90_day_tier_5_coins" in source:
+            _known += 1
+            _of.mail_90_day_tier_5_coins = source["mail_90_day_tier_5_coins"]
+        if _known != len(source):
+            _of.additional_properties = unknown(PharmacyPlan, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -196,7 +263,7 @@ class PharmacyPlan(Model):
         if (_v := _of.plan_name) is not UNSET:
             _out["plan_name"] = _v
         if (_v := _of.zipcodes) is not UNSET:
-            _out["zipcodes"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["zipcodes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.premium) is not UNSET:
             _out["premium"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.deductible) is not UNSET:
@@ -247,7 +314,8 @@ class PharmacyPlan(Model):
             _out["mail_90_day_tier_4_coins"] = _v
         if (_v := _of.mail_90_day_tier_5_coins) is not UNSET:
             _out["mail_90_day_tier_5_coins"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -21,13 +24,17 @@ class PharmacyPrescriber(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("npi", UNSET),
-            _pop("last_name", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "npi" in source:
+            _known += 1
+            _of.npi = source["npi"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if _known != len(source):
+            _of.additional_properties = unknown(PharmacyPrescriber, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -37,5 +44,6 @@ class PharmacyPrescriber(Model):
             _out["npi"] = _v
         if (_v := _of.last_name) is not UNSET:
             _out["last_name"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

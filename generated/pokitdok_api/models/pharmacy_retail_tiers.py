@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -47,41 +48,66 @@ class PharmacyRetailTiers(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("tier_one_30_day_copay", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyRetailTiers.tier_one_30_day_copay"),
-            _v
-            if (_v := _pop("tier_two_30_day_copay", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyRetailTiers.tier_two_30_day_copay"),
-            _v
-            if (_v := _pop("tier_three_30_day_copay", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyRetailTiers.tier_three_30_day_copay"),
-            _v
-            if (_v := _pop("tier_four_30_day_copay", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyRetailTiers.tier_four_30_day_copay"),
-            _v
-            if (_v := _pop("tier_five_30_day_copay", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PharmacyRetailTiers.tier_five_30_day_copay"),
-            _pop("tier_one_30_day_coins", UNSET),
-            _pop("tier_two_30_day_coins", UNSET),
-            _pop("tier_three_30_day_coins", UNSET),
-            _pop("tier_four_30_day_coins", UNSET),
-            _pop("tier_five_30_day_coins", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "tier_one_30_day_copay" in source:
+            _known += 1
+            _v = source["tier_one_30_day_copay"]
+            _of.tier_one_30_day_copay = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyRetailTiers.tier_one_30_day_copay")
+            )
+        if "tier_two_30_day_copay" in source:
+            _known += 1
+            _v = source["tier_two_30_day_copay"]
+            _of.tier_two_30_day_copay = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyRetailTiers.tier_two_30_day_copay")
+            )
+        if "tier_three_30_day_copay" in source:
+            _known += 1
+            _v = source["tier_three_30_day_copay"]
+            _of.tier_three_30_day_copay = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyRetailTiers.tier_three_30_day_copay")
+            )
+        if "tier_four_30_day_copay" in source:
+            _known += 1
+            _v = source["tier_four_30_day_copay"]
+            _of.tier_four_30_day_copay = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyRetailTiers.tier_four_30_day_copay")
+            )
+        if "tier_five_30_day_copay" in source:
+            _known += 1
+            _v = source["tier_five_30_day_copay"]
+            _of.tier_five_30_day_copay = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PharmacyRetailTiers.tier_five_30_day_copay")
+            )
+        if "tier_one_30_day_coins" in source:
+            _known += 1
+            _of.tier_one_30_day_coins = source["tier_one_30_day_coins"]
+        if "tier_two_30_day_coins" in source:
+            _known += 1
+            _of.tier_two_30_day_coins = source["tier_two_30_day_coins"]
+        if "tier_three_30_day_coins" in source:
+            _known += 1
+            _of.tier_three_30_day_coins = source["tier_three_30_day_coins"]
+        if "tier_four_30_day_coins" in source:
+            _known += 1
+            _of.tier_four_30_day_coins = source["tier_four_30_day_coins"]
+        if "tier_five_30_day_coins" in source:
+            _known += 1
+            _of.tier_five_30_day_coins = source["tier_five_30_day_coins"]
+        if _known != len(source):
+            _of.additional_properties = unknown(PharmacyRetailTiers, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,7 +133,8 @@ class PharmacyRetailTiers(Model):
             _out["tier_four_30_day_coins"] = _v
         if (_v := _of.tier_five_30_day_coins) is not UNSET:
             _out["tier_five_30_day_coins"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

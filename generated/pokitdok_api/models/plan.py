@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from .plan_cost_sharing import PlanCostSharing
     from .plan_premium import PlanPremium
     from .plan_types import PlanTypes
+
+_MetallicLevels = code_list("MetallicLevels")
+_PlanTypes = code_list("PlanTypes")
 
 
 @define(repr=False, eq=False)
@@ -75,84 +80,142 @@ class Plan(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("plan_id", UNSET),
-            _pop("plan_name", UNSET),
-            _v if (_v := _pop("plan_type", UNSET)) is UNSET else PlanTypes.read(_v),
-            _v if (_v := _pop("metallic_level", UNSET)) is UNSET else MetallicLevels.read(_v),
-            _pop("state", UNSET),
-            _pop("county", UNSET),
-            _pop("trading_partner_id", UNSET),
-            _pop("public_exchange", UNSET),
-            _pop("benefits_summary_url", UNSET),
-            _pop("customer_service_phone", UNSET),
-            _v
-            if (_v := _pop("deductible", UNSET)) is UNSET
-            else PlanAmounts.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Plan.deductible"),
-            _v
-            if (_v := _pop("max_out_of_pocket", UNSET)) is UNSET
-            else PlanAmounts.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Plan.max_out_of_pocket"),
-            _v
-            if (_v := _pop("premiums", UNSET)) is UNSET
-            else [
-                PlanPremium.from_dict(_i) if isinstance(_i, dict) else null_or_misfit(_i, "object", "Plan.premiums[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Plan.premiums"),
-            _v
-            if (_v := _pop("emergency_room", UNSET)) is UNSET
-            else PlanCostSharing.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Plan.emergency_room"),
-            _v
-            if (_v := _pop("generic_drugs", UNSET)) is UNSET
-            else PlanCostSharing.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Plan.generic_drugs"),
-            _v
-            if (_v := _pop("inpatient_facility", UNSET)) is UNSET
-            else PlanCostSharing.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Plan.inpatient_facility"),
-            _v
-            if (_v := _pop("inpatient_physician", UNSET)) is UNSET
-            else PlanCostSharing.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Plan.inpatient_physician"),
-            _v
-            if (_v := _pop("non_preferred_brand_drugs", UNSET)) is UNSET
-            else PlanCostSharing.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Plan.non_preferred_brand_drugs"),
-            _v
-            if (_v := _pop("preferred_brand_drugs", UNSET)) is UNSET
-            else PlanCostSharing.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Plan.preferred_brand_drugs"),
-            _v
-            if (_v := _pop("primary_care_physician", UNSET)) is UNSET
-            else PlanCostSharing.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Plan.primary_care_physician"),
-            _v
-            if (_v := _pop("specialist", UNSET)) is UNSET
-            else PlanCostSharing.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Plan.specialist"),
-            _v
-            if (_v := _pop("specialty_drugs", UNSET)) is UNSET
-            else PlanCostSharing.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Plan.specialty_drugs"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "plan_id" in source:
+            _known += 1
+            _of.plan_id = source["plan_id"]
+        if "plan_name" in source:
+            _known += 1
+            _of.plan_name = source["plan_name"]
+        if "plan_type" in source:
+            _known += 1
+            _v = source["plan_type"]
+            _of.plan_type = _PlanTypes[_v] if isinstance(_v, str) else _v
+        if "metallic_level" in source:
+            _known += 1
+            _v = source["metallic_level"]
+            _of.metallic_level = _MetallicLevels[_v] if isinstance(_v, str) else _v
+        if "state" in source:
+            _known += 1
+            _of.state = source["state"]
+        if "county" in source:
+            _known += 1
+            _of.county = source["county"]
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "public_exchange" in source:
+            _known += 1
+            _of.public_exchange = source["public_exchange"]
+        if "benefits_summary_url" in source:
+            _known += 1
+            _of.benefits_summary_url = source["benefits_summary_url"]
+        if "customer_service_phone" in source:
+            _known += 1
+            _of.customer_service_phone = source["customer_service_phone"]
+        if "deductible" in source:
+            _known += 1
+            _v = source["deductible"]
+            _of.deductible = (
+                PlanAmounts.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Plan.deductible")
+            )
+        if "max_out_of_pocket" in source:
+            _known += 1
+            _v = source["max_out_of_pocket"]
+            _of.max_out_of_pocket = (
+                PlanAmounts.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Plan.max_out_of_pocket")
+            )
+        if "premiums" in source:
+            _known += 1
+            _v = source["premiums"]
+            _of.premiums = (
+                [
+                    PlanPremium.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "Plan.premiums[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Plan.premiums")
+            )
+        if "emergency_room" in source:
+            _known += 1
+            _v = source["emergency_room"]
+            _of.emergency_room = (
+                PlanCostSharing.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Plan.emergency_room")
+            )
+        if "generic_drugs" in source:
+            _known += 1
+            _v = source["generic_drugs"]
+            _of.generic_drugs = (
+                PlanCostSharing.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Plan.generic_drugs")
+            )
+        if "inpatient_facility" in source:
+            _known += 1
+            _v = source["inpatient_facility"]
+            _of.inpatient_facility = (
+                PlanCostSharing.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Plan.inpatient_facility")
+            )
+        if "inpatient_physician" in source:
+            _known += 1
+            _v = source["inpatient_physician"]
+            _of.inpatient_physician = (
+                PlanCostSharing.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Plan.inpatient_physician")
+            )
+        if "non_preferred_brand_drugs" in source:
+            _known += 1
+            _v = source["non_preferred_brand_drugs"]
+            _of.non_preferred_brand_drugs = (
+                PlanCostSharing.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Plan.non_preferred_brand_drugs")
+            )
+        if "preferred_brand_drugs" in source:
+            _known += 1
+            _v = source["preferred_brand_drugs"]
+            _of.preferred_brand_drugs = (
+                PlanCostSharing.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Plan.preferred_brand_drugs")
+            )
+        if "primary_care_physician" in source:
+            _known += 1
+            _v = source["primary_care_physician"]
+            _of.primary_care_physician = (
+                PlanCostSharing.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Plan.primary_care_physician")
+            )
+        if "specialist" in source:
+            _known += 1
+            _v = source["specialist"]
+            _of.specialist = (
+                PlanCostSharing.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Plan.specialist")
+            )
+        if "specialty_drugs" in source:
+            _known += 1
+            _v = source["specialty_drugs"]
+            _of.specialty_drugs = (
+                PlanCostSharing.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Plan.specialty_drugs")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(Plan, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -184,7 +247,7 @@ class Plan(Model):
             _out["max_out_of_pocket"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.premiums) is not UNSET:
             _out["premiums"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.emergency_room) is not UNSET:
             _out["emergency_room"] = _v.to_dict() if isinstance(_v, Model) else _v
@@ -204,7 +267,8 @@ class Plan(Model):
             _out["specialist"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.specialty_drugs) is not UNSET:
             _out["specialty_drugs"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -212,4 +276,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "MetallicLevels", "PlanAmounts", "PlanCostSharing", "PlanPremium", "PlanTypes")
+    bind(globals(), "PlanAmounts", "PlanCostSharing", "PlanPremium")

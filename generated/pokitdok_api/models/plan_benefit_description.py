@@ -10,8 +10,10 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     read_date,
+    unknown,
     write_code,
     write_date,
 )
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from .coverage_level import CoverageLevel
     from .message import Message
     from .service_type import ServiceType
+
+_CoverageLevel = code_list("CoverageLevel")
+_ServiceType = code_list("ServiceType")
 
 
 @define(repr=False, eq=False)
@@ -52,33 +57,46 @@ class PlanBenefitDescription(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("benefit_begin", UNSET)) is UNSET else read_date(_v),
-            _v
-            if (_v := _pop("messages", UNSET)) is UNSET
-            else [
-                Message.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "PlanBenefitDescription.messages[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "PlanBenefitDescription.messages"),
-            _v if (_v := _pop("coverage_level", UNSET)) is UNSET else CoverageLevel.read(_v),
-            _v
-            if (_v := _pop("service_types", UNSET)) is UNSET
-            else [ServiceType.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "PlanBenefitDescription.service_types"),
-            _v
-            if (_v := _pop("service_type_codes", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "PlanBenefitDescription.service_type_codes"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "benefit_begin" in source:
+            _known += 1
+            _v = source["benefit_begin"]
+            _of.benefit_begin = read_date(_v)
+        if "messages" in source:
+            _known += 1
+            _v = source["messages"]
+            _of.messages = (
+                [
+                    Message.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "PlanBenefitDescription.messages[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "PlanBenefitDescription.messages")
+            )
+        if "coverage_level" in source:
+            _known += 1
+            _v = source["coverage_level"]
+            _of.coverage_level = _CoverageLevel[_v] if isinstance(_v, str) else _v
+        if "service_types" in source:
+            _known += 1
+            _v = source["service_types"]
+            _of.service_types = (
+                [_ServiceType[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "PlanBenefitDescription.service_types")
+            )
+        if "service_type_codes" in source:
+            _known += 1
+            _v = source["service_type_codes"]
+            _of.service_type_codes = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "PlanBenefitDescription.service_type_codes")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(PlanBenefitDescription, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,15 +106,16 @@ class PlanBenefitDescription(Model):
             _out["benefit_begin"] = write_date(_v)
         if (_v := _of.messages) is not UNSET:
             _out["messages"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.coverage_level) is not UNSET:
             _out["coverage_level"] = write_code(_v)
         if (_v := _of.service_types) is not UNSET:
-            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.service_type_codes) is not UNSET:
-            _out["service_type_codes"] = list(_v) if isinstance(_v, list | tuple) else _v
-        _out.update(self.additional_properties)
+            _out["service_type_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -104,4 +123,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "CoverageLevel", "Message", "ServiceType")
+    bind(globals(), "Message")

@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -25,15 +28,23 @@ class PlanCostSharing(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("standard", UNSET),
-            _pop("percent_73", UNSET),
-            _pop("percent_87", UNSET),
-            _pop("percent_94", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "standard" in source:
+            _known += 1
+            _of.standard = source["standard"]
+        if "percent_73" in source:
+            _known += 1
+            _of.percent_73 = source["percent_73"]
+        if "percent_87" in source:
+            _known += 1
+            _of.percent_87 = source["percent_87"]
+        if "percent_94" in source:
+            _known += 1
+            _of.percent_94 = source["percent_94"]
+        if _known != len(source):
+            _of.additional_properties = unknown(PlanCostSharing, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -47,5 +58,6 @@ class PlanCostSharing(Model):
             _out["percent_87"] = _v
         if (_v := _of.percent_94) is not UNSET:
             _out["percent_94"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -25,15 +28,23 @@ class PlanPremium(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("age", UNSET),
-            _pop("adults", UNSET),
-            _pop("children", UNSET),
-            _pop("cost", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "age" in source:
+            _known += 1
+            _of.age = source["age"]
+        if "adults" in source:
+            _known += 1
+            _of.adults = source["adults"]
+        if "children" in source:
+            _known += 1
+            _of.children = source["children"]
+        if "cost" in source:
+            _known += 1
+            _of.cost = source["cost"]
+        if _known != len(source):
+            _of.additional_properties = unknown(PlanPremium, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -47,5 +58,6 @@ class PlanPremium(Model):
             _out["children"] = _v
         if (_v := _of.cost) is not UNSET:
             _out["cost"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

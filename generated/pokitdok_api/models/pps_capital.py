@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -46,36 +47,49 @@ class PpsCapital(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("federal_specific_portion_drg", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PpsCapital.federal_specific_portion_drg"),
-            _v
-            if (_v := _pop("hospital_specific_portion_drg", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PpsCapital.hospital_specific_portion_drg"),
-            _v
-            if (_v := _pop("disproportionate_share_hospital_specific_drg", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PpsCapital.disproportionate_share_hospital_specific_drg"),
-            _v
-            if (_v := _pop("indirect_medical_education", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PpsCapital.indirect_medical_education"),
-            _v
-            if (_v := _pop("exception", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PpsCapital.exception"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "federal_specific_portion_drg" in source:
+            _known += 1
+            _v = source["federal_specific_portion_drg"]
+            _of.federal_specific_portion_drg = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PpsCapital.federal_specific_portion_drg")
+            )
+        if "hospital_specific_portion_drg" in source:
+            _known += 1
+            _v = source["hospital_specific_portion_drg"]
+            _of.hospital_specific_portion_drg = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PpsCapital.hospital_specific_portion_drg")
+            )
+        if "disproportionate_share_hospital_specific_drg" in source:
+            _known += 1
+            _v = source["disproportionate_share_hospital_specific_drg"]
+            _of.disproportionate_share_hospital_specific_drg = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PpsCapital.disproportionate_share_hospital_specific_drg")
+            )
+        if "indirect_medical_education" in source:
+            _known += 1
+            _v = source["indirect_medical_education"]
+            _of.indirect_medical_education = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PpsCapital.indirect_medical_education")
+            )
+        if "exception" in source:
+            _known += 1
+            _v = source["exception"]
+            _of.exception = (
+                Money.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "PpsCapital.exception")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(PpsCapital, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,7 +105,8 @@ class PpsCapital(Model):
             _out["indirect_medical_education"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.exception) is not UNSET:
             _out["exception"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -12,6 +12,7 @@ from .._values import (
     bind,
     null_or_misfit,
     read_date,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -75,37 +76,67 @@ class PrimaryCareProvider(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("first_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("suffix", UNSET),
-            _pop("organization_name", UNSET),
-            _pop("phone", UNSET),
-            _pop("email", UNSET),
-            _pop("url", UNSET),
-            _pop("fax", UNSET),
-            _v
-            if (_v := _pop("address", UNSET)) is UNSET
-            else PostalAddress.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "PrimaryCareProvider.address"),
-            _v
-            if (_v := _pop("messages", UNSET)) is UNSET
-            else [
-                Message.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "PrimaryCareProvider.messages[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "PrimaryCareProvider.messages"),
-            _v if (_v := _pop("primary_care_provider_begin_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("primary_care_provider_end_date", UNSET)) is UNSET else read_date(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "suffix" in source:
+            _known += 1
+            _of.suffix = source["suffix"]
+        if "organization_name" in source:
+            _known += 1
+            _of.organization_name = source["organization_name"]
+        if "phone" in source:
+            _known += 1
+            _of.phone = source["phone"]
+        if "email" in source:
+            _known += 1
+            _of.email = source["email"]
+        if "url" in source:
+            _known += 1
+            _of.url = source["url"]
+        if "fax" in source:
+            _known += 1
+            _of.fax = source["fax"]
+        if "address" in source:
+            _known += 1
+            _v = source["address"]
+            _of.address = (
+                PostalAddress.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "PrimaryCareProvider.address")
+            )
+        if "messages" in source:
+            _known += 1
+            _v = source["messages"]
+            _of.messages = (
+                [
+                    Message.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "PrimaryCareProvider.messages[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "PrimaryCareProvider.messages")
+            )
+        if "primary_care_provider_begin_date" in source:
+            _known += 1
+            _v = source["primary_care_provider_begin_date"]
+            _of.primary_care_provider_begin_date = read_date(_v)
+        if "primary_care_provider_end_date" in source:
+            _known += 1
+            _v = source["primary_care_provider_end_date"]
+            _of.primary_care_provider_end_date = read_date(_v)
+        if _known != len(source):
+            _of.additional_properties = unknown(PrimaryCareProvider, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -133,13 +164,14 @@ class PrimaryCareProvider(Model):
             _out["address"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.messages) is not UNSET:
             _out["messages"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.primary_care_provider_begin_date) is not UNSET:
             _out["primary_care_provider_begin_date"] = write_date(_v)
         if (_v := _of.primary_care_provider_end_date) is not UNSET:
             _out["primary_care_provider_end_date"] = write_date(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -44,31 +45,43 @@ class ProspectivePaymentSystem(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("capital", UNSET)) is UNSET
-            else PpsCapital.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ProspectivePaymentSystem.capital"),
-            _v
-            if (_v := _pop("operating_outlier", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ProspectivePaymentSystem.operating_outlier"),
-            _v
-            if (_v := _pop("operating_hospital_specific_drg", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ProspectivePaymentSystem.operating_hospital_specific_drg"),
-            _v
-            if (_v := _pop("operating_federal_specific_drg", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ProspectivePaymentSystem.operating_federal_specific_drg"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "capital" in source:
+            _known += 1
+            _v = source["capital"]
+            _of.capital = (
+                PpsCapital.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ProspectivePaymentSystem.capital")
+            )
+        if "operating_outlier" in source:
+            _known += 1
+            _v = source["operating_outlier"]
+            _of.operating_outlier = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ProspectivePaymentSystem.operating_outlier")
+            )
+        if "operating_hospital_specific_drg" in source:
+            _known += 1
+            _v = source["operating_hospital_specific_drg"]
+            _of.operating_hospital_specific_drg = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ProspectivePaymentSystem.operating_hospital_specific_drg")
+            )
+        if "operating_federal_specific_drg" in source:
+            _known += 1
+            _v = source["operating_federal_specific_drg"]
+            _of.operating_federal_specific_drg = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ProspectivePaymentSystem.operating_federal_specific_drg")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ProspectivePaymentSystem, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -82,7 +95,8 @@ class ProspectivePaymentSystem(Model):
             _out["operating_hospital_specific_drg"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.operating_federal_specific_drg) is not UNSET:
             _out["operating_federal_specific_drg"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from .provider_licensure import ProviderLicensure
     from .provider_location import ProviderLocation
     from .provider_residency import ProviderResidency
+
+_ProviderEntityTypes = code_list("ProviderEntityTypes")
+_ProviderGenders = code_list("ProviderGenders")
 
 
 @define(repr=False, eq=False)
@@ -99,112 +104,177 @@ class Provider(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("uuid", UNSET),
-            _pop("npi", UNSET),
-            _v if (_v := _pop("entity_type", UNSET)) is UNSET else ProviderEntityTypes.read(_v),
-            _pop("prefix", UNSET),
-            _pop("first_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("suffix", UNSET),
-            _pop("organization_name", UNSET),
-            _pop("other_organization_name", UNSET),
-            _pop("degree", UNSET),
-            _v if (_v := _pop("gender", UNSET)) is UNSET else ProviderGenders.read(_v),
-            _pop("birth_date", UNSET),
-            _pop("description", UNSET),
-            _pop("phone", UNSET),
-            _pop("fax", UNSET),
-            _v
-            if (_v := _pop("specialty", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Provider.specialty"),
-            _v
-            if (_v := _pop("specialty_primary", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Provider.specialty_primary"),
-            _v
-            if (_v := _pop("specialty_secondary", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Provider.specialty_secondary"),
-            _v
-            if (_v := _pop("licenses", UNSET)) is UNSET
-            else [
-                ProviderLicense.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "Provider.licenses[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Provider.licenses"),
-            _v
-            if (_v := _pop("licensures", UNSET)) is UNSET
-            else [
-                ProviderLicensure.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "Provider.licensures[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Provider.licensures"),
-            _v
-            if (_v := _pop("locations", UNSET)) is UNSET
-            else [
-                ProviderLocation.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "Provider.locations[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Provider.locations"),
-            _v
-            if (_v := _pop("residencies", UNSET)) is UNSET
-            else [
-                ProviderResidency.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "Provider.residencies[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Provider.residencies"),
-            _v
-            if (_v := _pop("education", UNSET)) is UNSET
-            else ProviderEducation.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Provider.education"),
-            _v
-            if (_v := _pop("board_certifications", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Provider.board_certifications"),
-            _v
-            if (_v := _pop("board_subcertifications", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Provider.board_subcertifications"),
-            _v
-            if (_v := _pop("facilities", UNSET)) is UNSET
-            else [
-                ProviderFacility.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "Provider.facilities[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Provider.facilities"),
-            _pop("verified", UNSET),
-            _pop("website_url", UNSET),
-            _pop("facebook_url", UNSET),
-            _pop("twitter_url", UNSET),
-            _pop("small_image_url", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "uuid" in source:
+            _known += 1
+            _of.uuid = source["uuid"]
+        if "npi" in source:
+            _known += 1
+            _of.npi = source["npi"]
+        if "entity_type" in source:
+            _known += 1
+            _v = source["entity_type"]
+            _of.entity_type = _ProviderEntityTypes[_v] if isinstance(_v, str) else _v
+        if "prefix" in source:
+            _known += 1
+            _of.prefix = source["prefix"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "suffix" in source:
+            _known += 1
+            _of.suffix = source["suffix"]
+        if "organization_name" in source:
+            _known += 1
+            _of.organization_name = source["organization_name"]
+        if "other_organization_name" in source:
+            _known += 1
+            _of.other_organization_name = source["other_organization_name"]
+        if "degree" in source:
+            _known += 1
+            _of.degree = source["degree"]
+        if "gender" in source:
+            _known += 1
+            _v = source["gender"]
+            _of.gender = _ProviderGenders[_v] if isinstance(_v, str) else _v
+        if "birth_date" in source:
+            _known += 1
+            _of.birth_date = source["birth_date"]
+        if "description" in source:
+            _known += 1
+            _of.description = source["description"]
+        if "phone" in source:
+            _known += 1
+            _of.phone = source["phone"]
+        if "fax" in source:
+            _known += 1
+            _of.fax = source["fax"]
+        if "specialty" in source:
+            _known += 1
+            _v = source["specialty"]
+            _of.specialty = _v if isinstance(_v, list) else null_or_misfit(_v, "array", "Provider.specialty")
+        if "specialty_primary" in source:
+            _known += 1
+            _v = source["specialty_primary"]
+            _of.specialty_primary = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "Provider.specialty_primary")
+            )
+        if "specialty_secondary" in source:
+            _known += 1
+            _v = source["specialty_secondary"]
+            _of.specialty_secondary = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "Provider.specialty_secondary")
+            )
+        if "licenses" in source:
+            _known += 1
+            _v = source["licenses"]
+            _of.licenses = (
+                [
+                    ProviderLicense.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "Provider.licenses[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Provider.licenses")
+            )
+        if "licensures" in source:
+            _known += 1
+            _v = source["licensures"]
+            _of.licensures = (
+                [
+                    ProviderLicensure.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "Provider.licensures[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Provider.licensures")
+            )
+        if "locations" in source:
+            _known += 1
+            _v = source["locations"]
+            _of.locations = (
+                [
+                    ProviderLocation.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "Provider.locations[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Provider.locations")
+            )
+        if "residencies" in source:
+            _known += 1
+            _v = source["residencies"]
+            _of.residencies = (
+                [
+                    ProviderResidency.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "Provider.residencies[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Provider.residencies")
+            )
+        if "education" in source:
+            _known += 1
+            _v = source["education"]
+            _of.education = (
+                ProviderEducation.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Provider.education")
+            )
+        if "board_certifications" in source:
+            _known += 1
+            _v = source["board_certifications"]
+            _of.board_certifications = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "Provider.board_certifications")
+            )
+        if "board_subcertifications" in source:
+            _known += 1
+            _v = source["board_subcertifications"]
+            _of.board_subcertifications = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "Provider.board_subcertifications")
+            )
+        if "facilities" in source:
+            _known += 1
+            _v = source["facilities"]
+            _of.facilities = (
+                [
+                    ProviderFacility.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "Provider.facilities[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Provider.facilities")
+            )
+        if "verified" in source:
+            _known += 1
+            _of.verified = source["verified"]
+        if "website_url" in source:
+            _known += 1
+            _of.website_url = source["website_url"]
+        if "facebook_url" in source:
+            _known += 1
+            _of.facebook_url = source["facebook_url"]
+        if "twitter_url" in source:
+            _known += 1
+            _of.twitter_url = source["twitter_url"]
+        if "small_image_url" in source:
+            _known += 1
+            _of.small_image_url = source["small_image_url"]
+        if _known != len(source):
+            _of.additional_properties = unknown(Provider, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -243,36 +313,36 @@ class Provider(Model):
         if (_v := _of.fax) is not UNSET:
             _out["fax"] = _v
         if (_v := _of.specialty) is not UNSET:
-            _out["specialty"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["specialty"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.specialty_primary) is not UNSET:
-            _out["specialty_primary"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["specialty_primary"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.specialty_secondary) is not UNSET:
-            _out["specialty_secondary"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["specialty_secondary"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.licenses) is not UNSET:
             _out["licenses"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.licensures) is not UNSET:
             _out["licensures"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.locations) is not UNSET:
             _out["locations"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.residencies) is not UNSET:
             _out["residencies"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.education) is not UNSET:
             _out["education"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.board_certifications) is not UNSET:
-            _out["board_certifications"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["board_certifications"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.board_subcertifications) is not UNSET:
-            _out["board_subcertifications"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["board_subcertifications"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.facilities) is not UNSET:
             _out["facilities"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.verified) is not UNSET:
             _out["verified"] = _v
@@ -284,7 +354,8 @@ class Provider(Model):
             _out["twitter_url"] = _v
         if (_v := _of.small_image_url) is not UNSET:
             _out["small_image_url"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -295,9 +366,7 @@ def _load() -> None:
     bind(
         globals(),
         "ProviderEducation",
-        "ProviderEntityTypes",
         "ProviderFacility",
-        "ProviderGenders",
         "ProviderLicense",
         "ProviderLicensure",
         "ProviderLocation",

@@ -9,6 +9,7 @@ from attrs import define
 from .._model import Model
 from .._values import (
     to_json,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -24,13 +25,17 @@ class ProviderEducation(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("medical_school", UNSET),
-            _pop("graduation_year", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "medical_school" in source:
+            _known += 1
+            _of.medical_school = source["medical_school"]
+        if "graduation_year" in source:
+            _known += 1
+            _of.graduation_year = source["graduation_year"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ProviderEducation, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -40,5 +45,6 @@ class ProviderEducation(Model):
             _out["medical_school"] = _v
         if (_v := _of.graduation_year) is not UNSET:
             _out["graduation_year"] = to_json(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -23,14 +26,20 @@ class ProviderEnrollmentSetup(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("client_action_required", UNSET),
-            _pop("internal_action_required", UNSET),
-            _pop("internal_action_initiates", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "client_action_required" in source:
+            _known += 1
+            _of.client_action_required = source["client_action_required"]
+        if "internal_action_required" in source:
+            _known += 1
+            _of.internal_action_required = source["internal_action_required"]
+        if "internal_action_initiates" in source:
+            _known += 1
+            _of.internal_action_initiates = source["internal_action_initiates"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ProviderEnrollmentSetup, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -42,5 +51,6 @@ class ProviderEnrollmentSetup(Model):
             _out["internal_action_required"] = _v
         if (_v := _of.internal_action_initiates) is not UNSET:
             _out["internal_action_initiates"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

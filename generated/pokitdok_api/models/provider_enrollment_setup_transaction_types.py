@@ -8,14 +8,17 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .transaction_set import TransactionSet
+
+_TransactionSet = code_list("TransactionSet")
 
 
 @define(repr=False, eq=False)
@@ -31,45 +34,46 @@ class ProviderEnrollmentSetupTransactionTypes(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("client_action_required", UNSET)) is UNSET
-            else [TransactionSet.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ProviderEnrollmentSetupTransactionTypes.client_action_required"),
-            _v
-            if (_v := _pop("internal_action_required", UNSET)) is UNSET
-            else [TransactionSet.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ProviderEnrollmentSetupTransactionTypes.internal_action_required"),
-            _v
-            if (_v := _pop("internal_action_initiates", UNSET)) is UNSET
-            else [TransactionSet.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ProviderEnrollmentSetupTransactionTypes.internal_action_initiates"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "client_action_required" in source:
+            _known += 1
+            _v = source["client_action_required"]
+            _of.client_action_required = (
+                [_TransactionSet[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ProviderEnrollmentSetupTransactionTypes.client_action_required")
+            )
+        if "internal_action_required" in source:
+            _known += 1
+            _v = source["internal_action_required"]
+            _of.internal_action_required = (
+                [_TransactionSet[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ProviderEnrollmentSetupTransactionTypes.internal_action_required")
+            )
+        if "internal_action_initiates" in source:
+            _known += 1
+            _v = source["internal_action_initiates"]
+            _of.internal_action_initiates = (
+                [_TransactionSet[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ProviderEnrollmentSetupTransactionTypes.internal_action_initiates")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ProviderEnrollmentSetupTransactionTypes, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
         _of: Any = self
         _out: dict[str, Any] = {}
         if (_v := _of.client_action_required) is not UNSET:
-            _out["client_action_required"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["client_action_required"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.internal_action_required) is not UNSET:
-            _out["internal_action_required"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["internal_action_required"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.internal_action_initiates) is not UNSET:
-            _out["internal_action_initiates"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
-        _out.update(self.additional_properties)
+            _out["internal_action_initiates"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "TransactionSet")

@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -21,13 +24,17 @@ class ProviderFacility(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("organization_name", UNSET),
-            _pop("npi", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "organization_name" in source:
+            _known += 1
+            _of.organization_name = source["organization_name"]
+        if "npi" in source:
+            _known += 1
+            _of.npi = source["npi"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ProviderFacility, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -37,5 +44,6 @@ class ProviderFacility(Model):
             _out["organization_name"] = _v
         if (_v := _of.npi) is not UNSET:
             _out["npi"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

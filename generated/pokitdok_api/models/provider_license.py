@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -25,15 +28,23 @@ class ProviderLicense(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("number", UNSET),
-            _pop("state", UNSET),
-            _pop("year", UNSET),
-            _pop("role", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "number" in source:
+            _known += 1
+            _of.number = source["number"]
+        if "state" in source:
+            _known += 1
+            _of.state = source["state"]
+        if "year" in source:
+            _known += 1
+            _of.year = source["year"]
+        if "role" in source:
+            _known += 1
+            _of.role = source["role"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ProviderLicense, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -47,5 +58,6 @@ class ProviderLicense(Model):
             _out["year"] = _v
         if (_v := _of.role) is not UNSET:
             _out["role"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

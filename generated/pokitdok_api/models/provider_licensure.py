@@ -8,7 +8,8 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -16,6 +17,9 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .provider_licensure_status import ProviderLicensureStatus
     from .provider_licensure_verified import ProviderLicensureVerified
+
+_ProviderLicensureStatus = code_list("ProviderLicensureStatus")
+_ProviderLicensureVerified = code_list("ProviderLicensureVerified")
 
 
 @define(repr=False, eq=False)
@@ -45,21 +49,37 @@ class ProviderLicensure(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("number", UNSET),
-            _pop("state", UNSET),
-            _v if (_v := _pop("status", UNSET)) is UNSET else ProviderLicensureStatus.read(_v),
-            _pop("expiration_date", UNSET),
-            _pop("as_of_date", UNSET),
-            _v if (_v := _pop("verified", UNSET)) is UNSET else ProviderLicensureVerified.read(_v),
-            _pop("type", UNSET),
-            _pop("renewal_date", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "number" in source:
+            _known += 1
+            _of.number = source["number"]
+        if "state" in source:
+            _known += 1
+            _of.state = source["state"]
+        if "status" in source:
+            _known += 1
+            _v = source["status"]
+            _of.status = _ProviderLicensureStatus[_v] if isinstance(_v, str) else _v
+        if "expiration_date" in source:
+            _known += 1
+            _of.expiration_date = source["expiration_date"]
+        if "as_of_date" in source:
+            _known += 1
+            _of.as_of_date = source["as_of_date"]
+        if "verified" in source:
+            _known += 1
+            _v = source["verified"]
+            _of.verified = _ProviderLicensureVerified[_v] if isinstance(_v, str) else _v
+        if "type" in source:
+            _known += 1
+            _of.type_ = source["type"]
+        if "renewal_date" in source:
+            _known += 1
+            _of.renewal_date = source["renewal_date"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ProviderLicensure, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -81,12 +101,6 @@ class ProviderLicensure(Model):
             _out["type"] = _v
         if (_v := _of.renewal_date) is not UNSET:
             _out["renewal_date"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ProviderLicensureStatus", "ProviderLicensureVerified")

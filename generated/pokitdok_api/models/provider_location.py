@@ -8,14 +8,17 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .provider_location_roles import ProviderLocationRoles
+
+_ProviderLocationRoles = code_list("ProviderLocationRoles")
 
 
 @define(repr=False, eq=False)
@@ -47,43 +50,62 @@ class ProviderLocation(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("address_lines", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ProviderLocation.address_lines"),
-            _pop("suite", UNSET),
-            _pop("city", UNSET),
-            _pop("county", UNSET),
-            _pop("state", UNSET),
-            _pop("zipcode", UNSET),
-            _pop("country", UNSET),
-            _pop("phone", UNSET),
-            _pop("fax", UNSET),
-            _v
-            if (_v := _pop("role", UNSET)) is UNSET
-            else [ProviderLocationRoles.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ProviderLocation.role"),
-            _v
-            if (_v := _pop("geo_location", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ProviderLocation.geo_location"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "address_lines" in source:
+            _known += 1
+            _v = source["address_lines"]
+            _of.address_lines = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "ProviderLocation.address_lines")
+            )
+        if "suite" in source:
+            _known += 1
+            _of.suite = source["suite"]
+        if "city" in source:
+            _known += 1
+            _of.city = source["city"]
+        if "county" in source:
+            _known += 1
+            _of.county = source["county"]
+        if "state" in source:
+            _known += 1
+            _of.state = source["state"]
+        if "zipcode" in source:
+            _known += 1
+            _of.zipcode = source["zipcode"]
+        if "country" in source:
+            _known += 1
+            _of.country = source["country"]
+        if "phone" in source:
+            _known += 1
+            _of.phone = source["phone"]
+        if "fax" in source:
+            _known += 1
+            _of.fax = source["fax"]
+        if "role" in source:
+            _known += 1
+            _v = source["role"]
+            _of.role = (
+                [_ProviderLocationRoles[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ProviderLocation.role")
+            )
+        if "geo_location" in source:
+            _known += 1
+            _v = source["geo_location"]
+            _of.geo_location = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "ProviderLocation.geo_location")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ProviderLocation, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
         _of: Any = self
         _out: dict[str, Any] = {}
         if (_v := _of.address_lines) is not UNSET:
-            _out["address_lines"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["address_lines"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.suite) is not UNSET:
             _out["suite"] = _v
         if (_v := _of.city) is not UNSET:
@@ -101,15 +123,9 @@ class ProviderLocation(Model):
         if (_v := _of.fax) is not UNSET:
             _out["fax"] = _v
         if (_v := _of.role) is not UNSET:
-            _out["role"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["role"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.geo_location) is not UNSET:
-            _out["geo_location"] = list(_v) if isinstance(_v, list | tuple) else _v
-        _out.update(self.additional_properties)
+            _out["geo_location"] = list(_v) if isinstance(_v, (list, tuple)) else _v
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ProviderLocationRoles")

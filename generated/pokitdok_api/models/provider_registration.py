@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from .provider_entity_types import ProviderEntityTypes
     from .provider_registration_specialty import ProviderRegistrationSpecialty
     from .street_address import StreetAddress
+
+_ProviderEntityTypes = code_list("ProviderEntityTypes")
 
 
 @define(repr=False, eq=False)
@@ -67,47 +71,79 @@ class ProviderRegistration(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("entity_type", UNSET)) is UNSET else ProviderEntityTypes.read(_v),
-            _pop("npi", UNSET),
-            _pop("prefix", UNSET),
-            _pop("first_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("suffix", UNSET),
-            _pop("gender", UNSET),
-            _pop("ssn", UNSET),
-            _v
-            if (_v := _pop("birth_date", UNSET)) is UNSET
-            else BirthDateParts.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ProviderRegistration.birth_date"),
-            _pop("email", UNSET),
-            _pop("phone_number", UNSET),
-            _v
-            if (_v := _pop("addresses", UNSET)) is UNSET
-            else [
-                StreetAddress.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ProviderRegistration.addresses[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ProviderRegistration.addresses"),
-            _v
-            if (_v := _pop("specialties", UNSET)) is UNSET
-            else [
-                ProviderRegistrationSpecialty.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ProviderRegistration.specialties[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ProviderRegistration.specialties"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "entity_type" in source:
+            _known += 1
+            _v = source["entity_type"]
+            _of.entity_type = _ProviderEntityTypes[_v] if isinstance(_v, str) else _v
+        if "npi" in source:
+            _known += 1
+            _of.npi = source["npi"]
+        if "prefix" in source:
+            _known += 1
+            _of.prefix = source["prefix"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "suffix" in source:
+            _known += 1
+            _of.suffix = source["suffix"]
+        if "gender" in source:
+            _known += 1
+            _of.gender = source["gender"]
+        if "ssn" in source:
+            _known += 1
+            _of.ssn = source["ssn"]
+        if "birth_date" in source:
+            _known += 1
+            _v = source["birth_date"]
+            _of.birth_date = (
+                BirthDateParts.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ProviderRegistration.birth_date")
+            )
+        if "email" in source:
+            _known += 1
+            _of.email = source["email"]
+        if "phone_number" in source:
+            _known += 1
+            _of.phone_number = source["phone_number"]
+        if "addresses" in source:
+            _known += 1
+            _v = source["addresses"]
+            _of.addresses = (
+                [
+                    StreetAddress.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ProviderRegistration.addresses[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ProviderRegistration.addresses")
+            )
+        if "specialties" in source:
+            _known += 1
+            _v = source["specialties"]
+            _of.specialties = (
+                [
+                    ProviderRegistrationSpecialty.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ProviderRegistration.specialties[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ProviderRegistration.specialties")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ProviderRegistration, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -139,13 +175,14 @@ class ProviderRegistration(Model):
             _out["phone_number"] = _v
         if (_v := _of.addresses) is not UNSET:
             _out["addresses"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.specialties) is not UNSET:
             _out["specialties"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -153,4 +190,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "BirthDateParts", "ProviderEntityTypes", "ProviderRegistrationSpecialty", "StreetAddress")
+    bind(globals(), "BirthDateParts", "ProviderRegistrationSpecialty", "StreetAddress")

@@ -8,14 +8,17 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
     to_json,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .provider_education_types import ProviderEducationTypes
+
+_ProviderEducationTypes = code_list("ProviderEducationTypes")
 
 
 @define(repr=False, eq=False)
@@ -41,19 +44,30 @@ class ProviderResidency(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("institution_name", UNSET),
-            _v if (_v := _pop("type", UNSET)) is UNSET else ProviderEducationTypes.read(_v),
-            _pop("to_year", UNSET),
-            _pop("from_year", UNSET),
-            _pop("city", UNSET),
-            _pop("specialty", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "institution_name" in source:
+            _known += 1
+            _of.institution_name = source["institution_name"]
+        if "type" in source:
+            _known += 1
+            _v = source["type"]
+            _of.type_ = _ProviderEducationTypes[_v] if isinstance(_v, str) else _v
+        if "to_year" in source:
+            _known += 1
+            _of.to_year = source["to_year"]
+        if "from_year" in source:
+            _known += 1
+            _of.from_year = source["from_year"]
+        if "city" in source:
+            _known += 1
+            _of.city = source["city"]
+        if "specialty" in source:
+            _known += 1
+            _of.specialty = source["specialty"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ProviderResidency, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -71,12 +85,6 @@ class ProviderResidency(Model):
             _out["city"] = _v
         if (_v := _of.specialty) is not UNSET:
             _out["specialty"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ProviderEducationTypes")

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -31,17 +32,22 @@ class ProviderResult(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("provider", UNSET)) is UNSET
-            else Provider.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ProviderResult.provider"),
-            _pop("distance", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "provider" in source:
+            _known += 1
+            _v = source["provider"]
+            _of.provider = (
+                Provider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ProviderResult.provider")
+            )
+        if "distance" in source:
+            _known += 1
+            _of.distance = source["distance"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ProviderResult, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -51,7 +57,8 @@ class ProviderResult(Model):
             _out["provider"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.distance) is not UNSET:
             _out["distance"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

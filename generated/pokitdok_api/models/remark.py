@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -28,13 +31,17 @@ class Remark(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("description", UNSET),
-            _pop("code", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "description" in source:
+            _known += 1
+            _of.description = source["description"]
+        if "code" in source:
+            _known += 1
+            _of.code = source["code"]
+        if _known != len(source):
+            _of.additional_properties = unknown(Remark, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,5 +51,6 @@ class Remark(Model):
             _out["description"] = _v
         if (_v := _of.code) is not UNSET:
             _out["code"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

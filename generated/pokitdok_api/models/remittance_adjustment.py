@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -17,6 +19,8 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .money import Money
     from .remittance_adjustment_group import RemittanceAdjustmentGroup
+
+_RemittanceAdjustmentGroup = code_list("RemittanceAdjustmentGroup")
 
 
 @define(repr=False, eq=False)
@@ -48,20 +52,32 @@ class RemittanceAdjustment(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "RemittanceAdjustment.amount"),
-            _v if (_v := _pop("group", UNSET)) is UNSET else RemittanceAdjustmentGroup.read(_v),
-            _pop("reason", UNSET),
-            _pop("reason_code", UNSET),
-            _pop("quantity", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "amount" in source:
+            _known += 1
+            _v = source["amount"]
+            _of.amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "RemittanceAdjustment.amount")
+            )
+        if "group" in source:
+            _known += 1
+            _v = source["group"]
+            _of.group = _RemittanceAdjustmentGroup[_v] if isinstance(_v, str) else _v
+        if "reason" in source:
+            _known += 1
+            _of.reason = source["reason"]
+        if "reason_code" in source:
+            _known += 1
+            _of.reason_code = source["reason_code"]
+        if "quantity" in source:
+            _known += 1
+            _of.quantity = source["quantity"]
+        if _known != len(source):
+            _of.additional_properties = unknown(RemittanceAdjustment, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,7 +93,8 @@ class RemittanceAdjustment(Model):
             _out["reason_code"] = _v
         if (_v := _of.quantity) is not UNSET:
             _out["quantity"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -85,4 +102,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "Money", "RemittanceAdjustmentGroup")
+    bind(globals(), "Money")

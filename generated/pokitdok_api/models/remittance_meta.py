@@ -10,6 +10,7 @@ from attrs import define
 from .._model import Model
 from .._values import (
     read_date,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -24,12 +25,15 @@ class RemittanceMeta(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("transaction_created_date", UNSET)) is UNSET else read_date(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "transaction_created_date" in source:
+            _known += 1
+            _v = source["transaction_created_date"]
+            _of.transaction_created_date = read_date(_v)
+        if _known != len(source):
+            _of.additional_properties = unknown(RemittanceMeta, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -37,5 +41,6 @@ class RemittanceMeta(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.transaction_created_date) is not UNSET:
             _out["transaction_created_date"] = write_date(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -37,16 +40,26 @@ class RemittancePerson(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("first_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("id", UNSET),
-            _pop("hic_number", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "hic_number" in source:
+            _known += 1
+            _of.hic_number = source["hic_number"]
+        if _known != len(source):
+            _of.additional_properties = unknown(RemittancePerson, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -62,5 +75,6 @@ class RemittancePerson(Model):
             _out["id"] = _v
         if (_v := _of.hic_number) is not UNSET:
             _out["hic_number"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -10,8 +10,10 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     read_date,
+    unknown,
     write_code,
     write_date,
 )
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from .remark import Remark
     from .remittance_adjustment import RemittanceAdjustment
     from .remittance_procedure_qualifier import RemittanceProcedureQualifier
+
+_RemittanceProcedureQualifier = code_list("RemittanceProcedureQualifier")
 
 
 @define(repr=False, eq=False)
@@ -81,66 +85,103 @@ class RemittanceService(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("adjudicated_procedure_code", UNSET),
-            _v
-            if (_v := _pop("adjudicated_procedure_code_qualifier", UNSET)) is UNSET
-            else RemittanceProcedureQualifier.read(_v),
-            _v
-            if (_v := _pop("adjudicated_procedure_modifier_codes", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "RemittanceService.adjudicated_procedure_modifier_codes"),
-            _v
-            if (_v := _pop("charge_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "RemittanceService.charge_amount"),
-            _v
-            if (_v := _pop("allowed_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "RemittanceService.allowed_amount"),
-            _v
-            if (_v := _pop("late_filing_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "RemittanceService.late_filing_amount"),
-            _v
-            if (_v := _pop("provider_payment_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "RemittanceService.provider_payment_amount"),
-            _pop("submitted_procedure_code", UNSET),
-            _pop("service_units_paid", UNSET),
-            _pop("service_units_submitted", UNSET),
-            _pop("control_number", UNSET),
-            _pop("location_number", UNSET),
-            _v if (_v := _pop("service_date", UNSET)) is UNSET else read_date(_v),
-            _v
-            if (_v := _pop("adjustments", UNSET)) is UNSET
-            else [
-                RemittanceAdjustment.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "RemittanceService.adjustments[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "RemittanceService.adjustments"),
-            _v
-            if (_v := _pop("remarks", UNSET)) is UNSET
-            else [
-                Remark.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "RemittanceService.remarks[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "RemittanceService.remarks"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "adjudicated_procedure_code" in source:
+            _known += 1
+            _of.adjudicated_procedure_code = source["adjudicated_procedure_code"]
+        if "adjudicated_procedure_code_qualifier" in source:
+            _known += 1
+            _v = source["adjudicated_procedure_code_qualifier"]
+            _of.adjudicated_procedure_code_qualifier = _RemittanceProcedureQualifier[_v] if isinstance(_v, str) else _v
+        if "adjudicated_procedure_modifier_codes" in source:
+            _known += 1
+            _v = source["adjudicated_procedure_modifier_codes"]
+            _of.adjudicated_procedure_modifier_codes = (
+                _v
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "RemittanceService.adjudicated_procedure_modifier_codes")
+            )
+        if "charge_amount" in source:
+            _known += 1
+            _v = source["charge_amount"]
+            _of.charge_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "RemittanceService.charge_amount")
+            )
+        if "allowed_amount" in source:
+            _known += 1
+            _v = source["allowed_amount"]
+            _of.allowed_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "RemittanceService.allowed_amount")
+            )
+        if "late_filing_amount" in source:
+            _known += 1
+            _v = source["late_filing_amount"]
+            _of.late_filing_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "RemittanceService.late_filing_amount")
+            )
+        if "provider_payment_amount" in source:
+            _known += 1
+            _v = source["provider_payment_amount"]
+            _of.provider_payment_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "RemittanceService.provider_payment_amount")
+            )
+        if "submitted_procedure_code" in source:
+            _known += 1
+            _of.submitted_procedure_code = source["submitted_procedure_code"]
+        if "service_units_paid" in source:
+            _known += 1
+            _of.service_units_paid = source["service_units_paid"]
+        if "service_units_submitted" in source:
+            _known += 1
+            _of.service_units_submitted = source["service_units_submitted"]
+        if "control_number" in source:
+            _known += 1
+            _of.control_number = source["control_number"]
+        if "location_number" in source:
+            _known += 1
+            _of.location_number = source["location_number"]
+        if "service_date" in source:
+            _known += 1
+            _v = source["service_date"]
+            _of.service_date = read_date(_v)
+        if "adjustments" in source:
+            _known += 1
+            _v = source["adjustments"]
+            _of.adjustments = (
+                [
+                    RemittanceAdjustment.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "RemittanceService.adjustments[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "RemittanceService.adjustments")
+            )
+        if "remarks" in source:
+            _known += 1
+            _v = source["remarks"]
+            _of.remarks = (
+                [
+                    Remark.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "RemittanceService.remarks[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "RemittanceService.remarks")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(RemittanceService, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -151,7 +192,7 @@ class RemittanceService(Model):
         if (_v := _of.adjudicated_procedure_code_qualifier) is not UNSET:
             _out["adjudicated_procedure_code_qualifier"] = write_code(_v)
         if (_v := _of.adjudicated_procedure_modifier_codes) is not UNSET:
-            _out["adjudicated_procedure_modifier_codes"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["adjudicated_procedure_modifier_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.charge_amount) is not UNSET:
             _out["charge_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.allowed_amount) is not UNSET:
@@ -174,13 +215,14 @@ class RemittanceService(Model):
             _out["service_date"] = write_date(_v)
         if (_v := _of.adjustments) is not UNSET:
             _out["adjustments"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.remarks) is not UNSET:
             _out["remarks"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -188,4 +230,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "Money", "Remark", "RemittanceAdjustment", "RemittanceProcedureQualifier")
+    bind(globals(), "Money", "Remark", "RemittanceAdjustment")

@@ -8,13 +8,16 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .report_category_qualifier import ReportCategoryQualifier
+
+_ReportCategoryQualifier = code_list("ReportCategoryQualifier")
 
 
 @define(repr=False, eq=False)
@@ -43,18 +46,27 @@ class ReportingCategory(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("name", UNSET),
-            _v if (_v := _pop("qualifier", UNSET)) is UNSET else ReportCategoryQualifier.read(_v),
-            _pop("value", UNSET),
-            _pop("effective_date", UNSET),
-            _pop("effective_end_date", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "qualifier" in source:
+            _known += 1
+            _v = source["qualifier"]
+            _of.qualifier = _ReportCategoryQualifier[_v] if isinstance(_v, str) else _v
+        if "value" in source:
+            _known += 1
+            _of.value = source["value"]
+        if "effective_date" in source:
+            _known += 1
+            _of.effective_date = source["effective_date"]
+        if "effective_end_date" in source:
+            _known += 1
+            _of.effective_end_date = source["effective_end_date"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ReportingCategory, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -70,12 +82,6 @@ class ReportingCategory(Model):
             _out["effective_date"] = _v
         if (_v := _of.effective_end_date) is not UNSET:
             _out["effective_end_date"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ReportCategoryQualifier")

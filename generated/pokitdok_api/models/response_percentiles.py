@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -29,14 +32,20 @@ class ResponsePercentiles(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("50", UNSET),
-            _pop("75", UNSET),
-            _pop("95", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "50" in source:
+            _known += 1
+            _of.field_50 = source["50"]
+        if "75" in source:
+            _known += 1
+            _of.field_75 = source["75"]
+        if "95" in source:
+            _known += 1
+            _of.field_95 = source["95"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ResponsePercentiles, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -48,5 +57,6 @@ class ResponsePercentiles(Model):
             _out["75"] = _v
         if (_v := _of.field_95) is not UNSET:
             _out["95"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

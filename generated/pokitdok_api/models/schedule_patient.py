@@ -10,6 +10,7 @@ from attrs import define
 from .._model import Model
 from .._values import (
     read_date,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -55,19 +56,36 @@ class SchedulePatient(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("uuid", UNSET),
-            _pop("_uuid", UNSET),
-            _pop("first_name", UNSET),
-            _pop("last_name", UNSET),
-            _v if (_v := _pop("birth_date", UNSET)) is UNSET else read_date(_v),
-            _pop("email", UNSET),
-            _pop("phone", UNSET),
-            _pop("member_id", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "uuid" in source:
+            _known += 1
+            _of.uuid = source["uuid"]
+        if "_uuid" in source:
+            _known += 1
+            _of.field_uuid = source["_uuid"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "birth_date" in source:
+            _known += 1
+            _v = source["birth_date"]
+            _of.birth_date = read_date(_v)
+        if "email" in source:
+            _known += 1
+            _of.email = source["email"]
+        if "phone" in source:
+            _known += 1
+            _of.phone = source["phone"]
+        if "member_id" in source:
+            _known += 1
+            _of.member_id = source["member_id"]
+        if _known != len(source):
+            _of.additional_properties = unknown(SchedulePatient, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -89,5 +107,6 @@ class SchedulePatient(Model):
             _out["phone"] = _v
         if (_v := _of.member_id) is not UNSET:
             _out["member_id"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

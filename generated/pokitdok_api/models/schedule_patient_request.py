@@ -9,6 +9,7 @@ from attrs import define
 from .._model import Model
 from .._values import (
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET
 
@@ -32,21 +33,27 @@ class SchedulePatientRequest(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("pd_patient_uuid", UNSET)),
-            cast(Any, _pop("pd_provider_uuid", UNSET)),
-            cast(
-                Any,
-                _v
-                if (_v := _pop("location", UNSET)) is UNSET
-                else _v
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "SchedulePatientRequest.location"),
-            ),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "pd_patient_uuid" in source:
+            _known += 1
+            _of.pd_patient_uuid = source["pd_patient_uuid"]
+        if "pd_provider_uuid" in source:
+            _known += 1
+            _of.pd_provider_uuid = source["pd_provider_uuid"]
+        if "location" in source:
+            _known += 1
+            _v = source["location"]
+            _of.location = (
+                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "SchedulePatientRequest.location")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(SchedulePatientRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -57,6 +64,7 @@ class SchedulePatientRequest(Model):
         if (_v := _of.pd_provider_uuid) is not UNSET:
             _out["pd_provider_uuid"] = _v
         if (_v := _of.location) is not UNSET:
-            _out["location"] = list(_v) if isinstance(_v, list | tuple) else _v
-        _out.update(self.additional_properties)
+            _out["location"] = list(_v) if isinstance(_v, (list, tuple)) else _v
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

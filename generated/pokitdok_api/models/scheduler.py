@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -34,19 +35,28 @@ class Scheduler(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("scheduler_uuid", UNSET),
-            _pop("name", UNSET),
-            _pop("description", UNSET),
-            _v
-            if (_v := _pop("methods_payloads", UNSET)) is UNSET
-            else FreeForm.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Scheduler.methods_payloads"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "scheduler_uuid" in source:
+            _known += 1
+            _of.scheduler_uuid = source["scheduler_uuid"]
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "description" in source:
+            _known += 1
+            _of.description = source["description"]
+        if "methods_payloads" in source:
+            _known += 1
+            _v = source["methods_payloads"]
+            _of.methods_payloads = (
+                FreeForm.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "Scheduler.methods_payloads")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(Scheduler, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,7 +70,8 @@ class Scheduler(Model):
             _out["description"] = _v
         if (_v := _of.methods_payloads) is not UNSET:
             _out["methods_payloads"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

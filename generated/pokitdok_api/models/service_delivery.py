@@ -8,7 +8,8 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -16,6 +17,9 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .quantity_qualifier import QuantityQualifier
     from .time_period_qualifier import TimePeriodQualifier
+
+_QuantityQualifier = code_list("QuantityQualifier")
+_TimePeriodQualifier = code_list("TimePeriodQualifier")
 
 
 @define(repr=False, eq=False)
@@ -53,21 +57,37 @@ class ServiceDelivery(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("units", UNSET),
-            _pop("sample_selection_modulus", UNSET),
-            _v if (_v := _pop("time_period_qualifier", UNSET)) is UNSET else TimePeriodQualifier.read(_v),
-            _pop("period_count", UNSET),
-            _pop("delivery_frequency_code", UNSET),
-            _pop("delivery_pattern_time_code", UNSET),
-            _pop("quantity", UNSET),
-            _v if (_v := _pop("quantity_qualifier", UNSET)) is UNSET else QuantityQualifier.read(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "units" in source:
+            _known += 1
+            _of.units = source["units"]
+        if "sample_selection_modulus" in source:
+            _known += 1
+            _of.sample_selection_modulus = source["sample_selection_modulus"]
+        if "time_period_qualifier" in source:
+            _known += 1
+            _v = source["time_period_qualifier"]
+            _of.time_period_qualifier = _TimePeriodQualifier[_v] if isinstance(_v, str) else _v
+        if "period_count" in source:
+            _known += 1
+            _of.period_count = source["period_count"]
+        if "delivery_frequency_code" in source:
+            _known += 1
+            _of.delivery_frequency_code = source["delivery_frequency_code"]
+        if "delivery_pattern_time_code" in source:
+            _known += 1
+            _of.delivery_pattern_time_code = source["delivery_pattern_time_code"]
+        if "quantity" in source:
+            _known += 1
+            _of.quantity = source["quantity"]
+        if "quantity_qualifier" in source:
+            _known += 1
+            _v = source["quantity_qualifier"]
+            _of.quantity_qualifier = _QuantityQualifier[_v] if isinstance(_v, str) else _v
+        if _known != len(source):
+            _of.additional_properties = unknown(ServiceDelivery, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -89,12 +109,6 @@ class ServiceDelivery(Model):
             _out["quantity"] = _v
         if (_v := _of.quantity_qualifier) is not UNSET:
             _out["quantity_qualifier"] = write_code(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "QuantityQualifier", "TimePeriodQualifier")

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -57,36 +58,58 @@ class ServiceReviewActivityParameters(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("trading_partner_id", UNSET),
-            _v
-            if (_v := _pop("event", UNSET)) is UNSET
-            else ServiceReviewEvent.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ServiceReviewActivityParameters.event"),
-            _v
-            if (_v := _pop("patient", UNSET)) is UNSET
-            else ServiceReviewMember.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ServiceReviewActivityParameters.patient"),
-            _v
-            if (_v := _pop("provider", UNSET)) is UNSET
-            else ServiceReviewProvider.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ServiceReviewActivityParameters.provider"),
-            _v
-            if (_v := _pop("payer", UNSET)) is UNSET
-            else ServiceReviewPayer.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ServiceReviewActivityParameters.payer"),
-            _pop("originating_company_id", UNSET),
-            _pop("client_id", UNSET),
-            _pop("correlation_id", UNSET),
-            _pop("async", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "event" in source:
+            _known += 1
+            _v = source["event"]
+            _of.event = (
+                ServiceReviewEvent.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ServiceReviewActivityParameters.event")
+            )
+        if "patient" in source:
+            _known += 1
+            _v = source["patient"]
+            _of.patient = (
+                ServiceReviewMember.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ServiceReviewActivityParameters.patient")
+            )
+        if "provider" in source:
+            _known += 1
+            _v = source["provider"]
+            _of.provider = (
+                ServiceReviewProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ServiceReviewActivityParameters.provider")
+            )
+        if "payer" in source:
+            _known += 1
+            _v = source["payer"]
+            _of.payer = (
+                ServiceReviewPayer.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ServiceReviewActivityParameters.payer")
+            )
+        if "originating_company_id" in source:
+            _known += 1
+            _of.originating_company_id = source["originating_company_id"]
+        if "client_id" in source:
+            _known += 1
+            _of.client_id = source["client_id"]
+        if "correlation_id" in source:
+            _known += 1
+            _of.correlation_id = source["correlation_id"]
+        if "async" in source:
+            _known += 1
+            _of.async_ = source["async"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ServiceReviewActivityParameters, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,7 +133,8 @@ class ServiceReviewActivityParameters(Model):
             _out["correlation_id"] = _v
         if (_v := _of.async_) is not UNSET:
             _out["async"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

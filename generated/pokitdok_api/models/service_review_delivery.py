@@ -8,13 +8,16 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .service_review_time_period import ServiceReviewTimePeriod
+
+_ServiceReviewTimePeriod = code_list("ServiceReviewTimePeriod")
 
 
 @define(repr=False, eq=False)
@@ -52,21 +55,36 @@ class ServiceReviewDelivery(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("quantity", UNSET),
-            _pop("quantity_qualifier", UNSET),
-            _pop("units", UNSET),
-            _pop("sample_selection_modulus", UNSET),
-            _pop("delivery_frequency_code", UNSET),
-            _pop("delivery_pattern_time_code", UNSET),
-            _v if (_v := _pop("time_period_qualifier", UNSET)) is UNSET else ServiceReviewTimePeriod.read(_v),
-            _pop("period_count", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "quantity" in source:
+            _known += 1
+            _of.quantity = source["quantity"]
+        if "quantity_qualifier" in source:
+            _known += 1
+            _of.quantity_qualifier = source["quantity_qualifier"]
+        if "units" in source:
+            _known += 1
+            _of.units = source["units"]
+        if "sample_selection_modulus" in source:
+            _known += 1
+            _of.sample_selection_modulus = source["sample_selection_modulus"]
+        if "delivery_frequency_code" in source:
+            _known += 1
+            _of.delivery_frequency_code = source["delivery_frequency_code"]
+        if "delivery_pattern_time_code" in source:
+            _known += 1
+            _of.delivery_pattern_time_code = source["delivery_pattern_time_code"]
+        if "time_period_qualifier" in source:
+            _known += 1
+            _v = source["time_period_qualifier"]
+            _of.time_period_qualifier = _ServiceReviewTimePeriod[_v] if isinstance(_v, str) else _v
+        if "period_count" in source:
+            _known += 1
+            _of.period_count = source["period_count"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ServiceReviewDelivery, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,12 +106,6 @@ class ServiceReviewDelivery(Model):
             _out["time_period_qualifier"] = write_code(_v)
         if (_v := _of.period_count) is not UNSET:
             _out["period_count"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ServiceReviewTimePeriod")

@@ -10,6 +10,7 @@ from attrs import define
 from .._model import Model
 from .._values import (
     read_date,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -33,13 +34,18 @@ class ServiceReviewDiagnosis(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("code", UNSET),
-            _v if (_v := _pop("date", UNSET)) is UNSET else read_date(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "code" in source:
+            _known += 1
+            _of.code = source["code"]
+        if "date" in source:
+            _known += 1
+            _v = source["date"]
+            _of.date = read_date(_v)
+        if _known != len(source):
+            _of.additional_properties = unknown(ServiceReviewDiagnosis, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -49,5 +55,6 @@ class ServiceReviewDiagnosis(Model):
             _out["code"] = _v
         if (_v := _of.date) is not UNSET:
             _out["date"] = write_date(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

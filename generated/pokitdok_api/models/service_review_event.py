@@ -10,8 +10,10 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     read_date,
+    unknown,
     write_code,
     write_date,
 )
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
     from .service_review_rejection import ServiceReviewRejection
     from .service_review_service import ServiceReviewService
     from .service_type import ServiceType
+
+_CertificationType = code_list("CertificationType")
+_PlaceOfService = code_list("PlaceOfService")
+_ServiceReviewCategory = code_list("ServiceReviewCategory")
+_ServiceType = code_list("ServiceType")
 
 
 @define(repr=False, eq=False)
@@ -88,64 +95,106 @@ class ServiceReviewEvent(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("category", UNSET)) is UNSET else ServiceReviewCategory.read(_v),
-            _v if (_v := _pop("certification_type", UNSET)) is UNSET else CertificationType.read(_v),
-            _v if (_v := _pop("type", UNSET)) is UNSET else ServiceType.read(_v),
-            _v if (_v := _pop("place_of_service", UNSET)) is UNSET else PlaceOfService.read(_v),
-            _v if (_v := _pop("start_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("end_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("admission_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("discharge_date", UNSET)) is UNSET else read_date(_v),
-            _v
-            if (_v := _pop("delivery", UNSET)) is UNSET
-            else ServiceReviewDelivery.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ServiceReviewEvent.delivery"),
-            _v
-            if (_v := _pop("diagnoses", UNSET)) is UNSET
-            else [
-                ServiceReviewDiagnosis.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ServiceReviewEvent.diagnoses[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ServiceReviewEvent.diagnoses"),
-            _v
-            if (_v := _pop("provider", UNSET)) is UNSET
-            else ServiceReviewProvider.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ServiceReviewEvent.provider"),
-            _v
-            if (_v := _pop("services", UNSET)) is UNSET
-            else [
-                ServiceReviewService.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ServiceReviewEvent.services[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ServiceReviewEvent.services"),
-            _v
-            if (_v := _pop("review", UNSET)) is UNSET
-            else ServiceReviewOutcome.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ServiceReviewEvent.review"),
-            _v
-            if (_v := _pop("rejections", UNSET)) is UNSET
-            else [
-                ServiceReviewRejection.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ServiceReviewEvent.rejections[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ServiceReviewEvent.rejections"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "category" in source:
+            _known += 1
+            _v = source["category"]
+            _of.category = _ServiceReviewCategory[_v] if isinstance(_v, str) else _v
+        if "certification_type" in source:
+            _known += 1
+            _v = source["certification_type"]
+            _of.certification_type = _CertificationType[_v] if isinstance(_v, str) else _v
+        if "type" in source:
+            _known += 1
+            _v = source["type"]
+            _of.type_ = _ServiceType[_v] if isinstance(_v, str) else _v
+        if "place_of_service" in source:
+            _known += 1
+            _v = source["place_of_service"]
+            _of.place_of_service = _PlaceOfService[_v] if isinstance(_v, str) else _v
+        if "start_date" in source:
+            _known += 1
+            _v = source["start_date"]
+            _of.start_date = read_date(_v)
+        if "end_date" in source:
+            _known += 1
+            _v = source["end_date"]
+            _of.end_date = read_date(_v)
+        if "admission_date" in source:
+            _known += 1
+            _v = source["admission_date"]
+            _of.admission_date = read_date(_v)
+        if "discharge_date" in source:
+            _known += 1
+            _v = source["discharge_date"]
+            _of.discharge_date = read_date(_v)
+        if "delivery" in source:
+            _known += 1
+            _v = source["delivery"]
+            _of.delivery = (
+                ServiceReviewDelivery.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ServiceReviewEvent.delivery")
+            )
+        if "diagnoses" in source:
+            _known += 1
+            _v = source["diagnoses"]
+            _of.diagnoses = (
+                [
+                    ServiceReviewDiagnosis.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ServiceReviewEvent.diagnoses[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ServiceReviewEvent.diagnoses")
+            )
+        if "provider" in source:
+            _known += 1
+            _v = source["provider"]
+            _of.provider = (
+                ServiceReviewProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ServiceReviewEvent.provider")
+            )
+        if "services" in source:
+            _known += 1
+            _v = source["services"]
+            _of.services = (
+                [
+                    ServiceReviewService.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ServiceReviewEvent.services[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ServiceReviewEvent.services")
+            )
+        if "review" in source:
+            _known += 1
+            _v = source["review"]
+            _of.review = (
+                ServiceReviewOutcome.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ServiceReviewEvent.review")
+            )
+        if "rejections" in source:
+            _known += 1
+            _v = source["rejections"]
+            _of.rejections = (
+                [
+                    ServiceReviewRejection.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ServiceReviewEvent.rejections[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ServiceReviewEvent.rejections")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ServiceReviewEvent, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -171,21 +220,22 @@ class ServiceReviewEvent(Model):
             _out["delivery"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.diagnoses) is not UNSET:
             _out["diagnoses"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.provider) is not UNSET:
             _out["provider"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.services) is not UNSET:
             _out["services"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.review) is not UNSET:
             _out["review"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.rejections) is not UNSET:
             _out["rejections"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -195,14 +245,10 @@ _unloaded = True
 def _load() -> None:
     bind(
         globals(),
-        "CertificationType",
-        "PlaceOfService",
-        "ServiceReviewCategory",
         "ServiceReviewDelivery",
         "ServiceReviewDiagnosis",
         "ServiceReviewOutcome",
         "ServiceReviewProvider",
         "ServiceReviewRejection",
         "ServiceReviewService",
-        "ServiceType",
     )

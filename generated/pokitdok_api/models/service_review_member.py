@@ -10,8 +10,10 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     read_date,
+    unknown,
     write_code,
     write_date,
 )
@@ -20,6 +22,8 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .gender import Gender
     from .service_review_rejection import ServiceReviewRejection
+
+_Gender = code_list("Gender")
 
 
 @define(repr=False, eq=False)
@@ -82,35 +86,73 @@ class ServiceReviewMember(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _pop("first_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("suffix", UNSET),
-            _v if (_v := _pop("birth_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("gender", UNSET)) is UNSET else Gender.read(_v),
-            _pop("group_number", UNSET),
-            _pop("ssn", UNSET),
-            _v if (_v := _pop("last_menstrual_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("estimated_birth_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("estimated_date_of_birth", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("illness_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("accident_date", UNSET)) is UNSET else read_date(_v),
-            _v
-            if (_v := _pop("rejections", UNSET)) is UNSET
-            else [
-                ServiceReviewRejection.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ServiceReviewMember.rejections[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ServiceReviewMember.rejections"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "suffix" in source:
+            _known += 1
+            _of.suffix = source["suffix"]
+        if "birth_date" in source:
+            _known += 1
+            _v = source["birth_date"]
+            _of.birth_date = read_date(_v)
+        if "gender" in source:
+            _known += 1
+            _v = source["gender"]
+            _of.gender = _Gender[_v] if isinstance(_v, str) else _v
+        if "group_number" in source:
+            _known += 1
+            _of.group_number = source["group_number"]
+        if "ssn" in source:
+            _known += 1
+            _of.ssn = source["ssn"]
+        if "last_menstrual_date" in source:
+            _known += 1
+            _v = source["last_menstrual_date"]
+            _of.last_menstrual_date = read_date(_v)
+        if "estimated_birth_date" in source:
+            _known += 1
+            _v = source["estimated_birth_date"]
+            _of.estimated_birth_date = read_date(_v)
+        if "estimated_date_of_birth" in source:
+            _known += 1
+            _v = source["estimated_date_of_birth"]
+            _of.estimated_date_of_birth = read_date(_v)
+        if "illness_date" in source:
+            _known += 1
+            _v = source["illness_date"]
+            _of.illness_date = read_date(_v)
+        if "accident_date" in source:
+            _known += 1
+            _v = source["accident_date"]
+            _of.accident_date = read_date(_v)
+        if "rejections" in source:
+            _known += 1
+            _v = source["rejections"]
+            _of.rejections = (
+                [
+                    ServiceReviewRejection.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ServiceReviewMember.rejections[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ServiceReviewMember.rejections")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ServiceReviewMember, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -146,9 +188,10 @@ class ServiceReviewMember(Model):
             _out["accident_date"] = write_date(_v)
         if (_v := _of.rejections) is not UNSET:
             _out["rejections"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -156,4 +199,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "Gender", "ServiceReviewRejection")
+    bind(globals(), "ServiceReviewRejection")

@@ -9,8 +9,9 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
     read_date,
+    unknown,
     write_code,
     write_date,
 )
@@ -19,6 +20,9 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .certification_action import CertificationAction
     from .decision_reason import DecisionReason
+
+_CertificationAction = code_list("CertificationAction")
+_DecisionReason = code_list("DecisionReason")
 
 
 @define(repr=False, eq=False)
@@ -51,19 +55,33 @@ class ServiceReviewOutcome(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("certification_action", UNSET)) is UNSET else CertificationAction.read(_v),
-            _pop("certification_number", UNSET),
-            _v if (_v := _pop("decision_reason", UNSET)) is UNSET else DecisionReason.read(_v),
-            _v if (_v := _pop("event_start_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("event_end_date", UNSET)) is UNSET else read_date(_v),
-            _pop("second_surgical_opinion_required", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "certification_action" in source:
+            _known += 1
+            _v = source["certification_action"]
+            _of.certification_action = _CertificationAction[_v] if isinstance(_v, str) else _v
+        if "certification_number" in source:
+            _known += 1
+            _of.certification_number = source["certification_number"]
+        if "decision_reason" in source:
+            _known += 1
+            _v = source["decision_reason"]
+            _of.decision_reason = _DecisionReason[_v] if isinstance(_v, str) else _v
+        if "event_start_date" in source:
+            _known += 1
+            _v = source["event_start_date"]
+            _of.event_start_date = read_date(_v)
+        if "event_end_date" in source:
+            _known += 1
+            _v = source["event_end_date"]
+            _of.event_end_date = read_date(_v)
+        if "second_surgical_opinion_required" in source:
+            _known += 1
+            _of.second_surgical_opinion_required = source["second_surgical_opinion_required"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ServiceReviewOutcome, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -81,12 +99,6 @@ class ServiceReviewOutcome(Model):
             _out["event_end_date"] = write_date(_v)
         if (_v := _of.second_surgical_opinion_required) is not UNSET:
             _out["second_surgical_opinion_required"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "CertificationAction", "DecisionReason")

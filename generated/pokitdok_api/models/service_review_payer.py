@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -32,23 +33,30 @@ class ServiceReviewPayer(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("organization_name", UNSET),
-            _pop("id", UNSET),
-            _v
-            if (_v := _pop("rejections", UNSET)) is UNSET
-            else [
-                ServiceReviewRejection.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ServiceReviewPayer.rejections[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ServiceReviewPayer.rejections"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "organization_name" in source:
+            _known += 1
+            _of.organization_name = source["organization_name"]
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "rejections" in source:
+            _known += 1
+            _v = source["rejections"]
+            _of.rejections = (
+                [
+                    ServiceReviewRejection.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ServiceReviewPayer.rejections[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ServiceReviewPayer.rejections")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ServiceReviewPayer, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,9 +68,10 @@ class ServiceReviewPayer(Model):
             _out["id"] = _v
         if (_v := _of.rejections) is not UNSET:
             _out["rejections"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -52,33 +53,60 @@ class ServiceReviewProvider(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("npi", UNSET),
-            _pop("tax_id", UNSET),
-            _pop("taxonomy_code", UNSET),
-            _pop("first_name", UNSET),
-            _pop("middle_name", UNSET),
-            _pop("last_name", UNSET),
-            _pop("suffix", UNSET),
-            _pop("organization_name", UNSET),
-            _pop("phone", UNSET),
-            _pop("fax", UNSET),
-            _pop("email", UNSET),
-            _pop("url", UNSET),
-            _v
-            if (_v := _pop("rejections", UNSET)) is UNSET
-            else [
-                ServiceReviewRejection.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ServiceReviewProvider.rejections[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ServiceReviewProvider.rejections"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "npi" in source:
+            _known += 1
+            _of.npi = source["npi"]
+        if "tax_id" in source:
+            _known += 1
+            _of.tax_id = source["tax_id"]
+        if "taxonomy_code" in source:
+            _known += 1
+            _of.taxonomy_code = source["taxonomy_code"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "middle_name" in source:
+            _known += 1
+            _of.middle_name = source["middle_name"]
+        if "last_name" in source:
+            _known += 1
+            _of.last_name = source["last_name"]
+        if "suffix" in source:
+            _known += 1
+            _of.suffix = source["suffix"]
+        if "organization_name" in source:
+            _known += 1
+            _of.organization_name = source["organization_name"]
+        if "phone" in source:
+            _known += 1
+            _of.phone = source["phone"]
+        if "fax" in source:
+            _known += 1
+            _of.fax = source["fax"]
+        if "email" in source:
+            _known += 1
+            _of.email = source["email"]
+        if "url" in source:
+            _known += 1
+            _of.url = source["url"]
+        if "rejections" in source:
+            _known += 1
+            _v = source["rejections"]
+            _of.rejections = (
+                [
+                    ServiceReviewRejection.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ServiceReviewProvider.rejections[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ServiceReviewProvider.rejections")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ServiceReviewProvider, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,9 +138,10 @@ class ServiceReviewProvider(Model):
             _out["url"] = _v
         if (_v := _of.rejections) is not UNSET:
             _out["rejections"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -8,13 +8,16 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .service_review_follow_up_action import ServiceReviewFollowUpAction
+
+_ServiceReviewFollowUpAction = code_list("ServiceReviewFollowUpAction")
 
 
 @define(repr=False, eq=False)
@@ -37,16 +40,21 @@ class ServiceReviewRejection(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("valid_request", UNSET),
-            _pop("reason", UNSET),
-            _v if (_v := _pop("follow_up_action", UNSET)) is UNSET else ServiceReviewFollowUpAction.read(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "valid_request" in source:
+            _known += 1
+            _of.valid_request = source["valid_request"]
+        if "reason" in source:
+            _known += 1
+            _of.reason = source["reason"]
+        if "follow_up_action" in source:
+            _known += 1
+            _v = source["follow_up_action"]
+            _of.follow_up_action = _ServiceReviewFollowUpAction[_v] if isinstance(_v, str) else _v
+        if _known != len(source):
+            _of.additional_properties = unknown(ServiceReviewRejection, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -58,12 +66,6 @@ class ServiceReviewRejection(Model):
             _out["reason"] = _v
         if (_v := _of.follow_up_action) is not UNSET:
             _out["follow_up_action"] = write_code(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ServiceReviewFollowUpAction")

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -62,53 +63,73 @@ class ServiceReviewRequest(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("trading_partner_id", UNSET)),
-            cast(
-                Any,
-                _v
-                if (_v := _pop("event", UNSET)) is UNSET
-                else ServiceReviewEvent.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ServiceReviewRequest.event"),
-            ),
-            cast(
-                Any,
-                _v
-                if (_v := _pop("patient", UNSET)) is UNSET
-                else ServiceReviewMember.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ServiceReviewRequest.patient"),
-            ),
-            cast(
-                Any,
-                _v
-                if (_v := _pop("provider", UNSET)) is UNSET
-                else ServiceReviewProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ServiceReviewRequest.provider"),
-            ),
-            _v
-            if (_v := _pop("subscriber", UNSET)) is UNSET
-            else ServiceReviewMember.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ServiceReviewRequest.subscriber"),
-            _v
-            if (_v := _pop("payer", UNSET)) is UNSET
-            else ServiceReviewPayer.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ServiceReviewRequest.payer"),
-            _v
-            if (_v := _pop("application_data", UNSET)) is UNSET
-            else ApplicationData.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ServiceReviewRequest.application_data"),
-            _pop("async", UNSET),
-            _pop("callback_url", UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "event" in source:
+            _known += 1
+            _v = source["event"]
+            _of.event = (
+                ServiceReviewEvent.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ServiceReviewRequest.event")
+            )
+        if "patient" in source:
+            _known += 1
+            _v = source["patient"]
+            _of.patient = (
+                ServiceReviewMember.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ServiceReviewRequest.patient")
+            )
+        if "provider" in source:
+            _known += 1
+            _v = source["provider"]
+            _of.provider = (
+                ServiceReviewProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ServiceReviewRequest.provider")
+            )
+        if "subscriber" in source:
+            _known += 1
+            _v = source["subscriber"]
+            _of.subscriber = (
+                ServiceReviewMember.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ServiceReviewRequest.subscriber")
+            )
+        if "payer" in source:
+            _known += 1
+            _v = source["payer"]
+            _of.payer = (
+                ServiceReviewPayer.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ServiceReviewRequest.payer")
+            )
+        if "application_data" in source:
+            _known += 1
+            _v = source["application_data"]
+            _of.application_data = (
+                ApplicationData.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ServiceReviewRequest.application_data")
+            )
+        if "async" in source:
+            _known += 1
+            _of.async_ = source["async"]
+        if "callback_url" in source:
+            _known += 1
+            _of.callback_url = source["callback_url"]
+        if _known != len(source):
+            _of.additional_properties = unknown(ServiceReviewRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -132,7 +153,8 @@ class ServiceReviewRequest(Model):
             _out["async"] = _v
         if (_v := _of.callback_url) is not UNSET:
             _out["callback_url"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from .service_review_payer import ServiceReviewPayer
     from .service_review_provider import ServiceReviewProvider
     from .service_review_rejection import ServiceReviewRejection
+
+_ServiceReviewFollowUpAction = code_list("ServiceReviewFollowUpAction")
 
 
 @define(repr=False, eq=False)
@@ -74,54 +78,89 @@ class ServiceReviewResponse(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("client_id", UNSET),
-            _pop("correlation_id", UNSET),
-            _pop("async", UNSET),
-            _pop("originating_company_id", UNSET),
-            _pop("trading_partner_id", UNSET),
-            _pop("valid_request", UNSET),
-            _pop("reject_reason", UNSET),
-            _v if (_v := _pop("follow_up_action", UNSET)) is UNSET else ServiceReviewFollowUpAction.read(_v),
-            _v
-            if (_v := _pop("rejections", UNSET)) is UNSET
-            else [
-                ServiceReviewRejection.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ServiceReviewResponse.rejections[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ServiceReviewResponse.rejections"),
-            _v
-            if (_v := _pop("event", UNSET)) is UNSET
-            else ServiceReviewEvent.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ServiceReviewResponse.event"),
-            _v
-            if (_v := _pop("patient", UNSET)) is UNSET
-            else ServiceReviewMember.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ServiceReviewResponse.patient"),
-            _v
-            if (_v := _pop("subscriber", UNSET)) is UNSET
-            else ServiceReviewMember.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ServiceReviewResponse.subscriber"),
-            _v
-            if (_v := _pop("provider", UNSET)) is UNSET
-            else ServiceReviewProvider.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ServiceReviewResponse.provider"),
-            _v
-            if (_v := _pop("payer", UNSET)) is UNSET
-            else ServiceReviewPayer.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "ServiceReviewResponse.payer"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "client_id" in source:
+            _known += 1
+            _of.client_id = source["client_id"]
+        if "correlation_id" in source:
+            _known += 1
+            _of.correlation_id = source["correlation_id"]
+        if "async" in source:
+            _known += 1
+            _of.async_ = source["async"]
+        if "originating_company_id" in source:
+            _known += 1
+            _of.originating_company_id = source["originating_company_id"]
+        if "trading_partner_id" in source:
+            _known += 1
+            _of.trading_partner_id = source["trading_partner_id"]
+        if "valid_request" in source:
+            _known += 1
+            _of.valid_request = source["valid_request"]
+        if "reject_reason" in source:
+            _known += 1
+            _of.reject_reason = source["reject_reason"]
+        if "follow_up_action" in source:
+            _known += 1
+            _v = source["follow_up_action"]
+            _of.follow_up_action = _ServiceReviewFollowUpAction[_v] if isinstance(_v, str) else _v
+        if "rejections" in source:
+            _known += 1
+            _v = source["rejections"]
+            _of.rejections = (
+                [
+                    ServiceReviewRejection.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ServiceReviewResponse.rejections[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ServiceReviewResponse.rejections")
+            )
+        if "event" in source:
+            _known += 1
+            _v = source["event"]
+            _of.event = (
+                ServiceReviewEvent.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ServiceReviewResponse.event")
+            )
+        if "patient" in source:
+            _known += 1
+            _v = source["patient"]
+            _of.patient = (
+                ServiceReviewMember.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ServiceReviewResponse.patient")
+            )
+        if "subscriber" in source:
+            _known += 1
+            _v = source["subscriber"]
+            _of.subscriber = (
+                ServiceReviewMember.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ServiceReviewResponse.subscriber")
+            )
+        if "provider" in source:
+            _known += 1
+            _v = source["provider"]
+            _of.provider = (
+                ServiceReviewProvider.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ServiceReviewResponse.provider")
+            )
+        if "payer" in source:
+            _known += 1
+            _v = source["payer"]
+            _of.payer = (
+                ServiceReviewPayer.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "ServiceReviewResponse.payer")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ServiceReviewResponse, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -145,7 +184,7 @@ class ServiceReviewResponse(Model):
             _out["follow_up_action"] = write_code(_v)
         if (_v := _of.rejections) is not UNSET:
             _out["rejections"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.event) is not UNSET:
             _out["event"] = _v.to_dict() if isinstance(_v, Model) else _v
@@ -157,7 +196,8 @@ class ServiceReviewResponse(Model):
             _out["provider"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.payer) is not UNSET:
             _out["payer"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -168,7 +208,6 @@ def _load() -> None:
     bind(
         globals(),
         "ServiceReviewEvent",
-        "ServiceReviewFollowUpAction",
         "ServiceReviewMember",
         "ServiceReviewPayer",
         "ServiceReviewProvider",

@@ -10,8 +10,10 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
     read_date,
+    unknown,
     write_code,
     write_date,
 )
@@ -20,6 +22,8 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .service_review_measurement import ServiceReviewMeasurement
     from .service_review_rejection import ServiceReviewRejection
+
+_ServiceReviewMeasurement = code_list("ServiceReviewMeasurement")
 
 
 @define(repr=False, eq=False)
@@ -53,26 +57,41 @@ class ServiceReviewService(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("cpt_code", UNSET),
-            _v if (_v := _pop("measurement", UNSET)) is UNSET else ServiceReviewMeasurement.read(_v),
-            _pop("quantity", UNSET),
-            _pop("amount", UNSET),
-            _v if (_v := _pop("date", UNSET)) is UNSET else read_date(_v),
-            _v
-            if (_v := _pop("rejections", UNSET)) is UNSET
-            else [
-                ServiceReviewRejection.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "ServiceReviewService.rejections[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "ServiceReviewService.rejections"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "cpt_code" in source:
+            _known += 1
+            _of.cpt_code = source["cpt_code"]
+        if "measurement" in source:
+            _known += 1
+            _v = source["measurement"]
+            _of.measurement = _ServiceReviewMeasurement[_v] if isinstance(_v, str) else _v
+        if "quantity" in source:
+            _known += 1
+            _of.quantity = source["quantity"]
+        if "amount" in source:
+            _known += 1
+            _of.amount = source["amount"]
+        if "date" in source:
+            _known += 1
+            _v = source["date"]
+            _of.date = read_date(_v)
+        if "rejections" in source:
+            _known += 1
+            _v = source["rejections"]
+            _of.rejections = (
+                [
+                    ServiceReviewRejection.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ServiceReviewService.rejections[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "ServiceReviewService.rejections")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ServiceReviewService, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -90,9 +109,10 @@ class ServiceReviewService(Model):
             _out["date"] = write_date(_v)
         if (_v := _of.rejections) is not UNSET:
             _out["rejections"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -100,4 +120,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "ServiceReviewMeasurement", "ServiceReviewRejection")
+    bind(globals(), "ServiceReviewRejection")

@@ -11,6 +11,7 @@ from .._model import Model
 from .._values import (
     null_or_misfit,
     read_datetime,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -35,24 +36,38 @@ class SlotRequest(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("pd_provider_uuid", UNSET)),
-            cast(
-                Any,
-                _v
-                if (_v := _pop("location", UNSET)) is UNSET
-                else _v
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "SlotRequest.location"),
-            ),
-            cast(Any, _pop("appointment_type", UNSET)),
-            cast(Any, _v if (_v := _pop("start_date", UNSET)) is UNSET else read_datetime(_v)),
-            cast(Any, _v if (_v := _pop("end_date", UNSET)) is UNSET else read_datetime(_v)),
-            _pop("appointment_id", UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "pd_provider_uuid" in source:
+            _known += 1
+            _of.pd_provider_uuid = source["pd_provider_uuid"]
+        if "location" in source:
+            _known += 1
+            _v = source["location"]
+            _of.location = _v if isinstance(_v, list) else null_or_misfit(_v, "array", "SlotRequest.location")
+        if "appointment_type" in source:
+            _known += 1
+            _of.appointment_type = source["appointment_type"]
+        if "start_date" in source:
+            _known += 1
+            _v = source["start_date"]
+            _of.start_date = read_datetime(_v)
+        if "end_date" in source:
+            _known += 1
+            _v = source["end_date"]
+            _of.end_date = read_datetime(_v)
+        if "appointment_id" in source:
+            _known += 1
+            _of.appointment_id = source["appointment_id"]
+        if _known != len(source):
+            _of.additional_properties = unknown(SlotRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,7 +76,7 @@ class SlotRequest(Model):
         if (_v := _of.pd_provider_uuid) is not UNSET:
             _out["pd_provider_uuid"] = _v
         if (_v := _of.location) is not UNSET:
-            _out["location"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["location"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.appointment_type) is not UNSET:
             _out["appointment_type"] = _v
         if (_v := _of.start_date) is not UNSET:
@@ -70,5 +85,6 @@ class SlotRequest(Model):
             _out["end_date"] = write_date(_v)
         if (_v := _of.appointment_id) is not UNSET:
             _out["appointment_id"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -12,6 +12,7 @@ from .._values import (
     bind,
     null_or_misfit,
     read_date,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -84,36 +85,75 @@ class StatusInformation(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("action", UNSET),
-            _pop("status_category", UNSET),
-            _pop("status_category_code", UNSET),
-            _pop("status_code", UNSET),
-            _pop("status_code_value", UNSET),
-            _v if (_v := _pop("status_effective_date", UNSET)) is UNSET else read_date(_v),
-            _pop("secondary_status_category", UNSET),
-            _pop("secondary_status_category_code", UNSET),
-            _pop("secondary_status_code", UNSET),
-            _pop("tertiary_status_category", UNSET),
-            _pop("tertiary_status_category_code", UNSET),
-            _pop("tertiary_status_code", UNSET),
-            _v if (_v := _pop("adjudication_finalized_date", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("remittance_date", UNSET)) is UNSET else read_date(_v),
-            _v
-            if (_v := _pop("total_claim_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "StatusInformation.total_claim_amount"),
-            _v
-            if (_v := _pop("claim_payment_amount", UNSET)) is UNSET
-            else Money.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "StatusInformation.claim_payment_amount"),
-            _pop("check_number", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "action" in source:
+            _known += 1
+            _of.action = source["action"]
+        if "status_category" in source:
+            _known += 1
+            _of.status_category = source["status_category"]
+        if "status_category_code" in source:
+            _known += 1
+            _of.status_category_code = source["status_category_code"]
+        if "status_code" in source:
+            _known += 1
+            _of.status_code = source["status_code"]
+        if "status_code_value" in source:
+            _known += 1
+            _of.status_code_value = source["status_code_value"]
+        if "status_effective_date" in source:
+            _known += 1
+            _v = source["status_effective_date"]
+            _of.status_effective_date = read_date(_v)
+        if "secondary_status_category" in source:
+            _known += 1
+            _of.secondary_status_category = source["secondary_status_category"]
+        if "secondary_status_category_code" in source:
+            _known += 1
+            _of.secondary_status_category_code = source["secondary_status_category_code"]
+        if "secondary_status_code" in source:
+            _known += 1
+            _of.secondary_status_code = source["secondary_status_code"]
+        if "tertiary_status_category" in source:
+            _known += 1
+            _of.tertiary_status_category = source["tertiary_status_category"]
+        if "tertiary_status_category_code" in source:
+            _known += 1
+            _of.tertiary_status_category_code = source["tertiary_status_category_code"]
+        if "tertiary_status_code" in source:
+            _known += 1
+            _of.tertiary_status_code = source["tertiary_status_code"]
+        if "adjudication_finalized_date" in source:
+            _known += 1
+            _v = source["adjudication_finalized_date"]
+            _of.adjudication_finalized_date = read_date(_v)
+        if "remittance_date" in source:
+            _known += 1
+            _v = source["remittance_date"]
+            _of.remittance_date = read_date(_v)
+        if "total_claim_amount" in source:
+            _known += 1
+            _v = source["total_claim_amount"]
+            _of.total_claim_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "StatusInformation.total_claim_amount")
+            )
+        if "claim_payment_amount" in source:
+            _known += 1
+            _v = source["claim_payment_amount"]
+            _of.claim_payment_amount = (
+                Money.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "StatusInformation.claim_payment_amount")
+            )
+        if "check_number" in source:
+            _known += 1
+            _of.check_number = source["check_number"]
+        if _known != len(source):
+            _of.additional_properties = unknown(StatusInformation, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -153,7 +193,8 @@ class StatusInformation(Model):
             _out["claim_payment_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.check_number) is not UNSET:
             _out["check_number"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

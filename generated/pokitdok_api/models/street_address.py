@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -43,18 +46,32 @@ class StreetAddress(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("street1", UNSET),
-            _pop("street2", UNSET),
-            _pop("city", UNSET),
-            _pop("state_or_province", UNSET),
-            _pop("postal_code", UNSET),
-            _pop("country_code", UNSET),
-            _pop("role", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "street1" in source:
+            _known += 1
+            _of.street1 = source["street1"]
+        if "street2" in source:
+            _known += 1
+            _of.street2 = source["street2"]
+        if "city" in source:
+            _known += 1
+            _of.city = source["city"]
+        if "state_or_province" in source:
+            _known += 1
+            _of.state_or_province = source["state_or_province"]
+        if "postal_code" in source:
+            _known += 1
+            _of.postal_code = source["postal_code"]
+        if "country_code" in source:
+            _known += 1
+            _of.country_code = source["country_code"]
+        if "role" in source:
+            _known += 1
+            _of.role = source["role"]
+        if _known != len(source):
+            _of.additional_properties = unknown(StreetAddress, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,5 +91,6 @@ class StreetAddress(Model):
             _out["country_code"] = _v
         if (_v := _of.role) is not UNSET:
             _out["role"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

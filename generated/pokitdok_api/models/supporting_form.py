@@ -9,7 +9,9 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -17,6 +19,8 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .form_question import FormQuestion
     from .supporting_form_type import SupportingFormType
+
+_SupportingFormType = code_list("SupportingFormType")
 
 
 @define(repr=False, eq=False)
@@ -40,23 +44,31 @@ class SupportingForm(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("form_type", UNSET)) is UNSET else SupportingFormType.read(_v),
-            _pop("identifier", UNSET),
-            _v
-            if (_v := _pop("questions", UNSET)) is UNSET
-            else [
-                FormQuestion.from_dict(_i)
-                if isinstance(_i, dict)
-                else null_or_misfit(_i, "object", "SupportingForm.questions[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "SupportingForm.questions"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "form_type" in source:
+            _known += 1
+            _v = source["form_type"]
+            _of.form_type = _SupportingFormType[_v] if isinstance(_v, str) else _v
+        if "identifier" in source:
+            _known += 1
+            _of.identifier = source["identifier"]
+        if "questions" in source:
+            _known += 1
+            _v = source["questions"]
+            _of.questions = (
+                [
+                    FormQuestion.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "SupportingForm.questions[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "SupportingForm.questions")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(SupportingForm, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -68,9 +80,10 @@ class SupportingForm(Model):
             _out["identifier"] = _v
         if (_v := _of.questions) is not UNSET:
             _out["questions"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -78,4 +91,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "FormQuestion", "SupportingFormType")
+    bind(globals(), "FormQuestion")

@@ -8,7 +8,8 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -16,6 +17,9 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .test_result_measurement import TestResultMeasurement
     from .test_result_reference_id import TestResultReferenceId
+
+_TestResultMeasurement = code_list("TestResultMeasurement")
+_TestResultReferenceId = code_list("TestResultReferenceId")
 
 
 @define(repr=False, eq=False)
@@ -38,16 +42,22 @@ class TestResult(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("reference_id", UNSET)) is UNSET else TestResultReferenceId.read(_v),
-            _v if (_v := _pop("measurement", UNSET)) is UNSET else TestResultMeasurement.read(_v),
-            _pop("value", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "reference_id" in source:
+            _known += 1
+            _v = source["reference_id"]
+            _of.reference_id = _TestResultReferenceId[_v] if isinstance(_v, str) else _v
+        if "measurement" in source:
+            _known += 1
+            _v = source["measurement"]
+            _of.measurement = _TestResultMeasurement[_v] if isinstance(_v, str) else _v
+        if "value" in source:
+            _known += 1
+            _of.value = source["value"]
+        if _known != len(source):
+            _of.additional_properties = unknown(TestResult, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,12 +69,6 @@ class TestResult(Model):
             _out["measurement"] = write_code(_v)
         if (_v := _of.value) is not UNSET:
             _out["value"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "TestResultMeasurement", "TestResultReferenceId")

@@ -8,13 +8,16 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .grant_type import GrantType
+
+_GrantType = code_list("GrantType")
 
 
 @define(repr=False, eq=False)
@@ -47,20 +50,35 @@ class TokenRequest(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _v if (_v := _pop("grant_type", UNSET)) is UNSET else GrantType.read(_v)),
-            _pop("client_id", UNSET),
-            _pop("client_secret", UNSET),
-            _pop("scope", UNSET),
-            _pop("code", UNSET),
-            _pop("redirect_uri", UNSET),
-            _pop("refresh_token", UNSET),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "grant_type" in source:
+            _known += 1
+            _v = source["grant_type"]
+            _of.grant_type = _GrantType[_v] if isinstance(_v, str) else _v
+        if "client_id" in source:
+            _known += 1
+            _of.client_id = source["client_id"]
+        if "client_secret" in source:
+            _known += 1
+            _of.client_secret = source["client_secret"]
+        if "scope" in source:
+            _known += 1
+            _of.scope = source["scope"]
+        if "code" in source:
+            _known += 1
+            _of.code = source["code"]
+        if "redirect_uri" in source:
+            _known += 1
+            _of.redirect_uri = source["redirect_uri"]
+        if "refresh_token" in source:
+            _known += 1
+            _of.refresh_token = source["refresh_token"]
+        if _known != len(source):
+            _of.additional_properties = unknown(TokenRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,12 +98,6 @@ class TokenRequest(Model):
             _out["redirect_uri"] = _v
         if (_v := _of.refresh_token) is not UNSET:
             _out["refresh_token"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "GrantType")

@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -38,17 +41,29 @@ class TokenResponse(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("access_token", UNSET),
-            _pop("token_type", UNSET),
-            _pop("expires_in", UNSET),
-            _pop("expires", UNSET),
-            _pop("refresh_token", UNSET),
-            _pop("scope", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "access_token" in source:
+            _known += 1
+            _of.access_token = source["access_token"]
+        if "token_type" in source:
+            _known += 1
+            _of.token_type = source["token_type"]
+        if "expires_in" in source:
+            _known += 1
+            _of.expires_in = source["expires_in"]
+        if "expires" in source:
+            _known += 1
+            _of.expires = source["expires"]
+        if "refresh_token" in source:
+            _known += 1
+            _of.refresh_token = source["refresh_token"]
+        if "scope" in source:
+            _known += 1
+            _of.scope = source["scope"]
+        if _known != len(source):
+            _of.additional_properties = unknown(TokenResponse, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,5 +81,6 @@ class TokenResponse(Model):
             _out["refresh_token"] = _v
         if (_v := _of.scope) is not UNSET:
             _out["scope"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

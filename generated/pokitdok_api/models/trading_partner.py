@@ -9,7 +9,9 @@ from attrs import define, field
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from .trading_partner_monitoring_by_api import TradingPartnerMonitoringByApi
     from .trading_partner_pass_through_fees import TradingPartnerPassThroughFees
     from .transaction_set import TransactionSet
+
+_MemberSearchOption = code_list("MemberSearchOption")
+_TransactionSet = code_list("TransactionSet")
 
 
 @define(repr=False, eq=False)
@@ -63,65 +68,103 @@ class TradingPartner(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _pop("name", UNSET),
-            _pop("is_enabled", UNSET),
-            _v
-            if (_v := _pop("supported_transactions", UNSET)) is UNSET
-            else [TransactionSet.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "TradingPartner.supported_transactions"),
-            _v
-            if (_v := _pop("enrollment_required", UNSET)) is UNSET
-            else [TransactionSet.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "TradingPartner.enrollment_required"),
-            _v
-            if (_v := _pop("restricted_transactions", UNSET)) is UNSET
-            else [TransactionSet.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "TradingPartner.restricted_transactions"),
-            _v
-            if (_v := _pop("supported_search_options", UNSET)) is UNSET
-            else [MemberSearchOption.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "TradingPartner.supported_search_options"),
-            _pop("provider_enrollment_required", UNSET),
-            _v
-            if (_v := _pop("provider_enrollment_required_transaction_types", UNSET)) is UNSET
-            else [TransactionSet.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "TradingPartner.provider_enrollment_required_transaction_types"),
-            _v
-            if (_v := _pop("provider_enrollment_setup", UNSET)) is UNSET
-            else ProviderEnrollmentSetup.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "TradingPartner.provider_enrollment_setup"),
-            _v
-            if (_v := _pop("provider_enrollment_setup_transaction_types", UNSET)) is UNSET
-            else ProviderEnrollmentSetupTransactionTypes.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "TradingPartner.provider_enrollment_setup_transaction_types"),
-            _v
-            if (_v := _pop("metrics", UNSET)) is UNSET
-            else TradingPartnerMetrics.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "TradingPartner.metrics"),
-            _v
-            if (_v := _pop("monitoring", UNSET)) is UNSET
-            else TradingPartnerMonitoringByApi.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "TradingPartner.monitoring"),
-            _v
-            if (_v := _pop("pass_through_fees", UNSET)) is UNSET
-            else TradingPartnerPassThroughFees.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "TradingPartner.pass_through_fees"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "is_enabled" in source:
+            _known += 1
+            _of.is_enabled = source["is_enabled"]
+        if "supported_transactions" in source:
+            _known += 1
+            _v = source["supported_transactions"]
+            _of.supported_transactions = (
+                [_TransactionSet[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "TradingPartner.supported_transactions")
+            )
+        if "enrollment_required" in source:
+            _known += 1
+            _v = source["enrollment_required"]
+            _of.enrollment_required = (
+                [_TransactionSet[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "TradingPartner.enrollment_required")
+            )
+        if "restricted_transactions" in source:
+            _known += 1
+            _v = source["restricted_transactions"]
+            _of.restricted_transactions = (
+                [_TransactionSet[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "TradingPartner.restricted_transactions")
+            )
+        if "supported_search_options" in source:
+            _known += 1
+            _v = source["supported_search_options"]
+            _of.supported_search_options = (
+                [_MemberSearchOption[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "TradingPartner.supported_search_options")
+            )
+        if "provider_enrollment_required" in source:
+            _known += 1
+            _of.provider_enrollment_required = source["provider_enrollment_required"]
+        if "provider_enrollment_required_transaction_types" in source:
+            _known += 1
+            _v = source["provider_enrollment_required_transaction_types"]
+            _of.provider_enrollment_required_transaction_types = (
+                [_TransactionSet[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "TradingPartner.provider_enrollment_required_transaction_types")
+            )
+        if "provider_enrollment_setup" in source:
+            _known += 1
+            _v = source["provider_enrollment_setup"]
+            _of.provider_enrollment_setup = (
+                ProviderEnrollmentSetup.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "TradingPartner.provider_enrollment_setup")
+            )
+        if "provider_enrollment_setup_transaction_types" in source:
+            _known += 1
+            _v = source["provider_enrollment_setup_transaction_types"]
+            _of.provider_enrollment_setup_transaction_types = (
+                ProviderEnrollmentSetupTransactionTypes.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "TradingPartner.provider_enrollment_setup_transaction_types")
+            )
+        if "metrics" in source:
+            _known += 1
+            _v = source["metrics"]
+            _of.metrics = (
+                TradingPartnerMetrics.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "TradingPartner.metrics")
+            )
+        if "monitoring" in source:
+            _known += 1
+            _v = source["monitoring"]
+            _of.monitoring = (
+                TradingPartnerMonitoringByApi.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "TradingPartner.monitoring")
+            )
+        if "pass_through_fees" in source:
+            _known += 1
+            _v = source["pass_through_fees"]
+            _of.pass_through_fees = (
+                TradingPartnerPassThroughFees.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "TradingPartner.pass_through_fees")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(TradingPartner, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -134,18 +177,18 @@ class TradingPartner(Model):
         if (_v := _of.is_enabled) is not UNSET:
             _out["is_enabled"] = _v
         if (_v := _of.supported_transactions) is not UNSET:
-            _out["supported_transactions"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["supported_transactions"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.enrollment_required) is not UNSET:
-            _out["enrollment_required"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["enrollment_required"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.restricted_transactions) is not UNSET:
-            _out["restricted_transactions"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["restricted_transactions"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.supported_search_options) is not UNSET:
-            _out["supported_search_options"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["supported_search_options"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.provider_enrollment_required) is not UNSET:
             _out["provider_enrollment_required"] = _v
         if (_v := _of.provider_enrollment_required_transaction_types) is not UNSET:
             _out["provider_enrollment_required_transaction_types"] = (
-                [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+                [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.provider_enrollment_setup) is not UNSET:
             _out["provider_enrollment_setup"] = _v.to_dict() if isinstance(_v, Model) else _v
@@ -157,7 +200,8 @@ class TradingPartner(Model):
             _out["monitoring"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.pass_through_fees) is not UNSET:
             _out["pass_through_fees"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -167,11 +211,9 @@ _unloaded = True
 def _load() -> None:
     bind(
         globals(),
-        "MemberSearchOption",
         "ProviderEnrollmentSetup",
         "ProviderEnrollmentSetupTransactionTypes",
         "TradingPartnerMetrics",
         "TradingPartnerMonitoringByApi",
         "TradingPartnerPassThroughFees",
-        "TransactionSet",
     )

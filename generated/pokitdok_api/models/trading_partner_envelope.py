@@ -12,6 +12,7 @@ from .._values import (
     null_or_misfit,
     sole,
     to_json,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -34,30 +35,36 @@ class TradingPartnerEnvelope(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("meta", UNSET)) is UNSET
-            else Meta.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "TradingPartnerEnvelope.meta"),
-            _v
-            if (_v := _pop("data", UNSET)) is UNSET
-            else TradingPartner.from_dict(_v)
-            if isinstance(_v, dict)
-            else sole(
-                [
-                    TradingPartner.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "TradingPartnerEnvelope.data[]")
-                    for _i in _v
-                ]
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "meta" in source:
+            _known += 1
+            _v = source["meta"]
+            _of.meta = (
+                Meta.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "TradingPartnerEnvelope.meta")
             )
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "object or array", "TradingPartnerEnvelope.data"),
-        )
-        _model.additional_properties = _rest
+        if "data" in source:
+            _known += 1
+            _v = source["data"]
+            _of.data = (
+                TradingPartner.from_dict(_v)
+                if isinstance(_v, dict)
+                else sole(
+                    [
+                        TradingPartner.from_dict(_i)
+                        if isinstance(_i, dict)
+                        else null_or_misfit(_i, "object", "TradingPartnerEnvelope.data[]")
+                        for _i in _v
+                    ]
+                )
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "object or array", "TradingPartnerEnvelope.data")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(TradingPartnerEnvelope, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,7 +74,8 @@ class TradingPartnerEnvelope(Model):
             _out["meta"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.data) is not UNSET:
             _out["data"] = to_json(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

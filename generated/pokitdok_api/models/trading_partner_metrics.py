@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -30,17 +31,22 @@ class TradingPartnerMetrics(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("real_time_response_average", UNSET),
-            _v
-            if (_v := _pop("real_time_response_percentiles", UNSET)) is UNSET
-            else ResponsePercentiles.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "TradingPartnerMetrics.real_time_response_percentiles"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "real_time_response_average" in source:
+            _known += 1
+            _of.real_time_response_average = source["real_time_response_average"]
+        if "real_time_response_percentiles" in source:
+            _known += 1
+            _v = source["real_time_response_percentiles"]
+            _of.real_time_response_percentiles = (
+                ResponsePercentiles.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "TradingPartnerMetrics.real_time_response_percentiles")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(TradingPartnerMetrics, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -50,7 +56,8 @@ class TradingPartnerMetrics(Model):
             _out["real_time_response_average"] = _v
         if (_v := _of.real_time_response_percentiles) is not UNSET:
             _out["real_time_response_percentiles"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

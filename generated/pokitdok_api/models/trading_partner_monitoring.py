@@ -9,8 +9,9 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
     read_datetime,
+    unknown,
     write_code,
     write_date,
 )
@@ -18,6 +19,8 @@ from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .monitoring_status import MonitoringStatus
+
+_MonitoringStatus = code_list("MonitoringStatus")
 
 
 @define(repr=False, eq=False)
@@ -31,15 +34,19 @@ class TradingPartnerMonitoring(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v if (_v := _pop("status", UNSET)) is UNSET else MonitoringStatus.read(_v),
-            _v if (_v := _pop("last_updated", UNSET)) is UNSET else read_datetime(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "status" in source:
+            _known += 1
+            _v = source["status"]
+            _of.status = _MonitoringStatus[_v] if isinstance(_v, str) else _v
+        if "last_updated" in source:
+            _known += 1
+            _v = source["last_updated"]
+            _of.last_updated = read_datetime(_v)
+        if _known != len(source):
+            _of.additional_properties = unknown(TradingPartnerMonitoring, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -49,12 +56,6 @@ class TradingPartnerMonitoring(Model):
             _out["status"] = write_code(_v)
         if (_v := _of.last_updated) is not UNSET:
             _out["last_updated"] = write_date(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "MonitoringStatus")

@@ -24,13 +24,13 @@ class TradingPartnerPassThroughFees(MapModel["Money"]):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
         _model = cls()
-        _model.additional_properties = {
+        _of: Any = _model
+        _of.additional_properties = {
             _k: Money.from_dict(_v)
             if isinstance(_v, dict)
             else null_or_misfit(_v, "object", "TradingPartnerPassThroughFees.*")
-            for _k, _v in _rest.items()
+            for _k, _v in source.items()
         }
         return _model
 

@@ -8,14 +8,17 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
     null_or_misfit,
+    unknown,
     write_code,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .transaction_set import TransactionSet
+
+_TransactionSet = code_list("TransactionSet")
 
 
 @define(repr=False, eq=False)
@@ -35,26 +38,36 @@ class TradingPartnerSummary(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _pop("name", UNSET),
-            _pop("is_enabled", UNSET),
-            _v
-            if (_v := _pop("supported_transactions", UNSET)) is UNSET
-            else [TransactionSet.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "TradingPartnerSummary.supported_transactions"),
-            _v
-            if (_v := _pop("enrollment_required", UNSET)) is UNSET
-            else [TransactionSet.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "TradingPartnerSummary.enrollment_required"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "is_enabled" in source:
+            _known += 1
+            _of.is_enabled = source["is_enabled"]
+        if "supported_transactions" in source:
+            _known += 1
+            _v = source["supported_transactions"]
+            _of.supported_transactions = (
+                [_TransactionSet[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "TradingPartnerSummary.supported_transactions")
+            )
+        if "enrollment_required" in source:
+            _known += 1
+            _v = source["enrollment_required"]
+            _of.enrollment_required = (
+                [_TransactionSet[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "TradingPartnerSummary.enrollment_required")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(TradingPartnerSummary, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,15 +80,9 @@ class TradingPartnerSummary(Model):
         if (_v := _of.is_enabled) is not UNSET:
             _out["is_enabled"] = _v
         if (_v := _of.supported_transactions) is not UNSET:
-            _out["supported_transactions"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["supported_transactions"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.enrollment_required) is not UNSET:
-            _out["enrollment_required"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
-        _out.update(self.additional_properties)
+            _out["enrollment_required"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "TransactionSet")

@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -27,13 +30,17 @@ class UpdateAppointmentRequest(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("description", UNSET),
-            _pop("mark_completed", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "description" in source:
+            _known += 1
+            _of.description = source["description"]
+        if "mark_completed" in source:
+            _known += 1
+            _of.mark_completed = source["mark_completed"]
+        if _known != len(source):
+            _of.additional_properties = unknown(UpdateAppointmentRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -43,5 +50,6 @@ class UpdateAppointmentRequest(Model):
             _out["description"] = _v
         if (_v := _of.mark_completed) is not UNSET:
             _out["mark_completed"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -36,17 +37,22 @@ class X12Segment(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("segment_id", UNSET),
-            _v
-            if (_v := _pop("data", UNSET)) is UNSET
-            else X12SegmentData.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "X12Segment.data"),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "segment_id" in source:
+            _known += 1
+            _of.segment_id = source["segment_id"]
+        if "data" in source:
+            _known += 1
+            _v = source["data"]
+            _of.data = (
+                X12SegmentData.from_dict(_v)
+                if isinstance(_v, dict)
+                else null_or_misfit(_v, "object", "X12Segment.data")
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(X12Segment, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,7 +62,8 @@ class X12Segment(Model):
             _out["segment_id"] = _v
         if (_v := _of.data) is not UNSET:
             _out["data"] = _v.to_dict() if isinstance(_v, Model) else _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

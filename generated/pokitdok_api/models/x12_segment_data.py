@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -112,46 +115,116 @@ class X12SegmentData(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("adjudication_finalized_date", UNSET),
-            _pop("claim_payment_amount", UNSET),
-            _pop("composite_medical_procedure_identifier", UNSET),
-            _pop("date_time_period", UNSET),
-            _pop("date_time_period_format_qualifier", UNSET),
-            _pop("date_time_qualifier", UNSET),
-            _pop("entity_identifier_code", UNSET),
-            _pop("entity_type_qualifier", UNSET),
-            _pop("first_name", UNSET),
-            _pop("health_care_claim_status", UNSET),
-            _pop("health_care_claim_status_2", UNSET),
-            _pop("health_care_claim_status_3", UNSET),
-            _pop("hierarchical_child_code", UNSET),
-            _pop("hierarchical_id_number", UNSET),
-            _pop("hierarchical_level_code", UNSET),
-            _pop("hierarchical_parent_id", UNSET),
-            _pop("hierarchical_structure_code", UNSET),
-            _pop("identification_code_qualifier", UNSET),
-            _pop("last_or_organization_name", UNSET),
-            _pop("line_item_charge_amount", UNSET),
-            _pop("line_item_provider_payment_amount", UNSET),
-            _pop("original_units_of_service_count", UNSET),
-            _pop("primary_identifier", UNSET),
-            _pop("reference_identification", UNSET),
-            _pop("reference_identification_qualifier", UNSET),
-            _pop("remittance_date", UNSET),
-            _pop("remittance_trace_number", UNSET),
-            _pop("status_information_effective_date", UNSET),
-            _pop("total_claim_charge_amount", UNSET),
-            _pop("trace_number", UNSET),
-            _pop("trace_type_code", UNSET),
-            _pop("transaction_set_creation_date", UNSET),
-            _pop("transaction_set_creation_time", UNSET),
-            _pop("transaction_set_purpose_code", UNSET),
-            _pop("transaction_type_code", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "adjudication_finalized_date" in source:
+            _known += 1
+            _of.adjudication_finalized_date = source["adjudication_finalized_date"]
+        if "claim_payment_amount" in source:
+            _known += 1
+            _of.claim_payment_amount = source["claim_payment_amount"]
+        if "composite_medical_procedure_identifier" in source:
+            _known += 1
+            _of.composite_medical_procedure_identifier = source["composite_medical_procedure_identifier"]
+        if "date_time_period" in source:
+            _known += 1
+            _of.date_time_period = source["date_time_period"]
+        if "date_time_period_format_qualifier" in source:
+            _known += 1
+            _of.date_time_period_format_qualifier = source["date_time_period_format_qualifier"]
+        if "date_time_qualifier" in source:
+            _known += 1
+            _of.date_time_qualifier = source["date_time_qualifier"]
+        if "entity_identifier_code" in source:
+            _known += 1
+            _of.entity_identifier_code = source["entity_identifier_code"]
+        if "entity_type_qualifier" in source:
+            _known += 1
+            _of.entity_type_qualifier = source["entity_type_qualifier"]
+        if "first_name" in source:
+            _known += 1
+            _of.first_name = source["first_name"]
+        if "health_care_claim_status" in source:
+            _known += 1
+            _of.health_care_claim_status = source["health_care_claim_status"]
+        if "health_care_claim_status_2" in source:
+            _known += 1
+            _of.health_care_claim_status_2 = source["health_care_claim_status_2"]
+        if "health_care_claim_status_3" in source:
+            _known += 1
+            _of.health_care_claim_status_3 = source["health_care_claim_status_3"]
+        if "hierarchical_child_code" in source:
+            _known += 1
+            _of.hierarchical_child_code = source["hierarchical_child_code"]
+        if "hierarchical_id_number" in source:
+            _known += 1
+            _of.hierarchical_id_number = source["hierarchical_id_number"]
+        if "hierarchical_level_code" in source:
+            _known += 1
+            _of.hierarchical_level_code = source["hierarchical_level_code"]
+        if "hierarchical_parent_id" in source:
+            _known += 1
+            _of.hierarchical_parent_id = source["hierarchical_parent_id"]
+        if "hierarchical_structure_code" in source:
+            _known += 1
+            _of.hierarchical_structure_code = source["hierarchical_structure_code"]
+        if "identification_code_qualifier" in source:
+            _known += 1
+            _of.identification_code_qualifier = source["identification_code_qualifier"]
+        if "last_or_organization_name" in source:
+            _known += 1
+            _of.last_or_organization_name = source["last_or_organization_name"]
+        if "line_item_charge_amount" in source:
+            _known += 1
+            _of.line_item_charge_amount = source["line_item_charge_amount"]
+        if "line_item_provider_payment_amount" in source:
+            _known += 1
+            _of.line_item_provider_payment_amount = source["line_item_provider_payment_amount"]
+        if "original_units_of_service_count" in source:
+            _known += 1
+            _of.original_units_of_service_count = source["original_units_of_service_count"]
+        if "primary_identifier" in source:
+            _known += 1
+            _of.primary_identifier = source["primary_identifier"]
+        if "reference_identification" in source:
+            _known += 1
+            _of.reference_identification = source["reference_identification"]
+        if "reference_identification_qualifier" in source:
+            _known += 1
+            _of.reference_identification_qualifier = source["reference_identification_qualifier"]
+        if "remittance_date" in source:
+            _known += 1
+            _of.remittance_date = source["remittance_date"]
+        if "remittance_trace_number" in source:
+            _known += 1
+            _of.remittance_trace_number = source["remittance_trace_number"]
+        if "status_information_effective_date" in source:
+            _known += 1
+            _of.status_information_effective_date = source["status_information_effective_date"]
+        if "total_claim_charge_amount" in source:
+            _known += 1
+            _of.total_claim_charge_amount = source["total_claim_charge_amount"]
+        if "trace_number" in source:
+            _known += 1
+            _of.trace_number = source["trace_number"]
+        if "trace_type_code" in source:
+            _known += 1
+            _of.trace_type_code = source["trace_type_code"]
+        if "transaction_set_creation_date" in source:
+            _known += 1
+            _of.transaction_set_creation_date = source["transaction_set_creation_date"]
+        if "transaction_set_creation_time" in source:
+            _known += 1
+            _of.transaction_set_creation_time = source["transaction_set_creation_time"]
+        if "transaction_set_purpose_code" in source:
+            _known += 1
+            _of.transaction_set_purpose_code = source["transaction_set_purpose_code"]
+        if "transaction_type_code" in source:
+            _known += 1
+            _of.transaction_type_code = source["transaction_type_code"]
+        if _known != len(source):
+            _of.additional_properties = unknown(X12SegmentData, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -227,5 +300,6 @@ class X12SegmentData(Model):
             _out["transaction_set_purpose_code"] = _v
         if (_v := _of.transaction_type_code) is not UNSET:
             _out["transaction_type_code"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -27,14 +30,20 @@ class Activity(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-            _pop("state", UNSET),
-            _pop("x12", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "state" in source:
+            _known += 1
+            _of.state = source["state"]
+        if "x12" in source:
+            _known += 1
+            _of.x12 = source["x12"]
+        if _known != len(source):
+            _of.additional_properties = unknown(Activity, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -46,5 +55,6 @@ class Activity(Model):
             _out["state"] = _v
         if (_v := _of.x12) is not UNSET:
             _out["x12"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

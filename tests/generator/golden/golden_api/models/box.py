@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -20,14 +23,20 @@ class Box(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("width", UNSET),
-            _pop("height", UNSET),
-            _pop("depth", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "width" in source:
+            _known += 1
+            _of.width = source["width"]
+        if "height" in source:
+            _known += 1
+            _of.height = source["height"]
+        if "depth" in source:
+            _known += 1
+            _of.depth = source["depth"]
+        if _known != len(source):
+            _of.additional_properties = unknown(Box, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -39,5 +48,6 @@ class Box(Model):
             _out["height"] = _v
         if (_v := _of.depth) is not UNSET:
             _out["depth"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -18,12 +21,14 @@ class Callback(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("id", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if _known != len(source):
+            _of.additional_properties = unknown(Callback, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -31,5 +36,6 @@ class Callback(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.id) is not UNSET:
             _out["id"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

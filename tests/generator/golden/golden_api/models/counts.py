@@ -15,12 +15,13 @@ class Counts(MapModel[int]):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
         _model = cls()
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _of.additional_properties = dict(source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
         _out: dict[str, Any] = {}
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

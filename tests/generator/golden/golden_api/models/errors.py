@@ -10,6 +10,7 @@ from .._model import Model
 from .._values import (
     bind,
     null_or_misfit,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -37,22 +38,26 @@ class Errors(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("validation", UNSET)) is UNSET
-            else FreeForm.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Errors.validation"),
-            _v
-            if (_v := _pop("parsing", UNSET)) is UNSET
-            else Rejection.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Errors.parsing"),
-            _pop("scope", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "validation" in source:
+            _known += 1
+            _v = source["validation"]
+            _of.validation = (
+                FreeForm.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Errors.validation")
+            )
+        if "parsing" in source:
+            _known += 1
+            _v = source["parsing"]
+            _of.parsing = (
+                Rejection.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Errors.parsing")
+            )
+        if "scope" in source:
+            _known += 1
+            _of.scope = source["scope"]
+        if _known != len(source):
+            _of.additional_properties = unknown(Errors, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -64,7 +69,8 @@ class Errors(Model):
             _out["parsing"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.scope) is not UNSET:
             _out["scope"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

@@ -9,9 +9,10 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
     null_or_misfit,
     read_date,
+    unknown,
     write_code,
     write_date,
 )
@@ -19,6 +20,8 @@ from ..types import UNSET, File, Unset
 
 if TYPE_CHECKING:
     from .color import Color
+
+_Color = code_list("Color")
 
 
 @define(repr=False, eq=False)
@@ -42,27 +45,38 @@ class FileUpload(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("file", UNSET)),
-            _pop("partner", UNSET),
-            _pop("is_test", UNSET),
-            _v if (_v := _pop("made_on", UNSET)) is UNSET else read_date(_v),
-            _v
-            if (_v := _pop("colors", UNSET)) is UNSET
-            else [Color.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "FileUpload.colors"),
-            _v
-            if (_v := _pop("more", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "FileUpload.more"),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "file" in source:
+            _known += 1
+            _of.file = source["file"]
+        if "partner" in source:
+            _known += 1
+            _of.partner = source["partner"]
+        if "is_test" in source:
+            _known += 1
+            _of.is_test = source["is_test"]
+        if "made_on" in source:
+            _known += 1
+            _v = source["made_on"]
+            _of.made_on = read_date(_v)
+        if "colors" in source:
+            _known += 1
+            _v = source["colors"]
+            _of.colors = (
+                [_Color[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "FileUpload.colors")
+            )
+        if "more" in source:
+            _known += 1
+            _v = source["more"]
+            _of.more = _v if isinstance(_v, list) else null_or_misfit(_v, "array", "FileUpload.more")
+        if _known != len(source):
+            _of.additional_properties = unknown(FileUpload, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,15 +91,9 @@ class FileUpload(Model):
         if (_v := _of.made_on) is not UNSET:
             _out["made_on"] = write_date(_v)
         if (_v := _of.colors) is not UNSET:
-            _out["colors"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["colors"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.more) is not UNSET:
-            _out["more"] = list(_v) if isinstance(_v, list | tuple) else _v
-        _out.update(self.additional_properties)
+            _out["more"] = list(_v) if isinstance(_v, (list, tuple)) else _v
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "Color")

@@ -8,14 +8,17 @@ from attrs import define
 
 from .._model import Model
 from .._values import (
-    bind,
+    code_list,
     null_or_misfit,
     to_json,
+    unknown,
 )
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .color import Color
+
+_Color = code_list("Color")
 
 
 @define(repr=False, eq=False)
@@ -35,20 +38,26 @@ class Gadget(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("name", UNSET),
-            _v
-            if (_v := _pop("choices", UNSET)) is UNSET
-            else [_i if isinstance(_i, list) else null_or_misfit(_i, "array", "Gadget.choices[]") for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Gadget.choices"),
-            _v if (_v := _pop("level", UNSET)) is UNSET else Color.read(_v),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "choices" in source:
+            _known += 1
+            _v = source["choices"]
+            _of.choices = (
+                [_i if isinstance(_i, list) else null_or_misfit(_i, "array", "Gadget.choices[]") for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Gadget.choices")
+            )
+        if "level" in source:
+            _known += 1
+            _v = source["level"]
+            _of.level = _Color[_v] if isinstance(_v, str) else _v
+        if _known != len(source):
+            _of.additional_properties = unknown(Gadget, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -58,16 +67,12 @@ class Gadget(Model):
             _out["name"] = _v
         if (_v := _of.choices) is not UNSET:
             _out["choices"] = (
-                [list(_i) if isinstance(_i, list | tuple) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [list(_i) if isinstance(_i, (list, tuple)) else _i for _i in _v]
+                if isinstance(_v, (list, tuple))
+                else _v
             )
         if (_v := _of.level) is not UNSET:
             _out["level"] = to_json(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "Color")

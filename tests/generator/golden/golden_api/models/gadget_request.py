@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self, cast
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -29,13 +32,19 @@ class GadgetRequest(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("name", UNSET)),
-            _pop("async", UNSET),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "async" in source:
+            _known += 1
+            _of.async_ = source["async"]
+        if _known != len(source):
+            _of.additional_properties = unknown(GadgetRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -45,5 +54,6 @@ class GadgetRequest(Model):
             _out["name"] = _v
         if (_v := _of.async_) is not UNSET:
             _out["async"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

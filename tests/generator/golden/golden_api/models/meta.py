@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -19,13 +22,17 @@ class Meta(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("activity_id", UNSET),
-            _pop("processing_time", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "activity_id" in source:
+            _known += 1
+            _of.activity_id = source["activity_id"]
+        if "processing_time" in source:
+            _known += 1
+            _of.processing_time = source["processing_time"]
+        if _known != len(source):
+            _of.additional_properties = unknown(Meta, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -35,5 +42,6 @@ class Meta(Model):
             _out["activity_id"] = _v
         if (_v := _of.processing_time) is not UNSET:
             _out["processing_time"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -7,6 +7,9 @@ from typing import Any, Self, cast
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET
 
 
@@ -18,12 +21,16 @@ class Moving(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("place", UNSET)),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "place" in source:
+            _known += 1
+            _of.place = source["place"]
+        if _known != len(source):
+            _of.additional_properties = unknown(Moving, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -31,5 +38,6 @@ class Moving(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.place) is not UNSET:
             _out["place"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

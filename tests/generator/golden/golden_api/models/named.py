@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -28,13 +31,17 @@ class Named(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("name", UNSET),
-            _pop("secret", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "secret" in source:
+            _known += 1
+            _of.secret = source["secret"]
+        if _known != len(source):
+            _of.additional_properties = unknown(Named, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,5 +51,6 @@ class Named(Model):
             _out["name"] = _v
         if (_v := _of.secret) is not UNSET:
             _out["secret"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

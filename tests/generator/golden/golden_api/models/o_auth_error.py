@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -18,12 +21,14 @@ class OAuthError(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("error", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "error" in source:
+            _known += 1
+            _of.error = source["error"]
+        if _known != len(source):
+            _of.additional_properties = unknown(OAuthError, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -31,5 +36,6 @@ class OAuthError(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.error) is not UNSET:
             _out["error"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

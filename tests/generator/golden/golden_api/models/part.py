@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define, field
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -27,13 +30,17 @@ class Part(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("no", UNSET),
-            _pop("serial", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "no" in source:
+            _known += 1
+            _of.no = source["no"]
+        if "serial" in source:
+            _known += 1
+            _of.serial = source["serial"]
+        if _known != len(source):
+            _of.additional_properties = unknown(Part, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -43,5 +50,6 @@ class Part(Model):
             _out["no"] = _v
         if (_v := _of.serial) is not UNSET:
             _out["serial"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

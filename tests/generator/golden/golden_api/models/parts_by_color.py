@@ -24,11 +24,11 @@ class PartsByColor(MapModel["Part"]):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
         _model = cls()
-        _model.additional_properties = {
+        _of: Any = _model
+        _of.additional_properties = {
             _k: Part.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "PartsByColor.*")
-            for _k, _v in _rest.items()
+            for _k, _v in source.items()
         }
         return _model
 

@@ -7,6 +7,9 @@ from typing import Any, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -19,13 +22,17 @@ class Rectangle(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("width", UNSET),
-            _pop("height", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "width" in source:
+            _known += 1
+            _of.width = source["width"]
+        if "height" in source:
+            _known += 1
+            _of.height = source["height"]
+        if _known != len(source):
+            _of.additional_properties = unknown(Rectangle, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -35,5 +42,6 @@ class Rectangle(Model):
             _out["width"] = _v
         if (_v := _of.height) is not UNSET:
             _out["height"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -7,6 +7,9 @@ from typing import Any, Self, cast
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET
 
 
@@ -18,12 +21,16 @@ class Renaming(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("name", UNSET)),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if _known != len(source):
+            _of.additional_properties = unknown(Renaming, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -31,5 +38,6 @@ class Renaming(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.name) is not UNSET:
             _out["name"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -11,6 +11,7 @@ from .._values import (
     bind,
     null_or_misfit,
     to_json,
+    unknown,
 )
 from ..types import UNSET, Unset
 
@@ -35,19 +36,24 @@ class ReportEnvelope(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _v
-            if (_v := _pop("data", UNSET)) is UNSET
-            else [
-                Gadget.from_dict(_i) if isinstance(_i, dict) else null_or_misfit(_i, "object", "ReportEnvelope.data[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else _v,
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "data" in source:
+            _known += 1
+            _v = source["data"]
+            _of.data = (
+                [
+                    Gadget.from_dict(_i)
+                    if isinstance(_i, dict)
+                    else null_or_misfit(_i, "object", "ReportEnvelope.data[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else _v
+            )
+        if _known != len(source):
+            _of.additional_properties = unknown(ReportEnvelope, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,7 +61,8 @@ class ReportEnvelope(Model):
         _out: dict[str, Any] = {}
         if (_v := _of.data) is not UNSET:
             _out["data"] = to_json(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 

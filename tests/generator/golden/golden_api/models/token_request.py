@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self, cast
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -26,13 +29,19 @@ class TokenRequest(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("grant_type", UNSET)),
-            _pop("client_secret", UNSET),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "grant_type" in source:
+            _known += 1
+            _of.grant_type = source["grant_type"]
+        if "client_secret" in source:
+            _known += 1
+            _of.client_secret = source["client_secret"]
+        if _known != len(source):
+            _of.additional_properties = unknown(TokenRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -42,5 +51,6 @@ class TokenRequest(Model):
             _out["grant_type"] = _v
         if (_v := _of.client_secret) is not UNSET:
             _out["client_secret"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from .._model import Model
+from .._values import (
+    unknown,
+)
 from ..types import UNSET, Unset
 
 
@@ -26,13 +29,17 @@ class TokenResponse(Model):
 
     @classmethod
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("access_token", UNSET),
-            _pop("expires_in", UNSET),
-        )
-        _model.additional_properties = _rest
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "access_token" in source:
+            _known += 1
+            _of.access_token = source["access_token"]
+        if "expires_in" in source:
+            _known += 1
+            _of.expires_in = source["expires_in"]
+        if _known != len(source):
+            _of.additional_properties = unknown(TokenResponse, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -42,5 +49,6 @@ class TokenResponse(Model):
             _out["access_token"] = _v
         if (_v := _of.expires_in) is not UNSET:
             _out["expires_in"] = _v
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out

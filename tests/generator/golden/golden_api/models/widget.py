@@ -11,11 +11,13 @@ from .._model import Model
 from .._values import (
     Choice,
     bind,
+    code_list,
     lone,
     null_or_misfit,
     read_date,
     read_datetime,
     to_json,
+    unknown,
     write_code,
     write_date,
 )
@@ -66,6 +68,8 @@ _SHAPES = Choice(
         ),
     },
 )
+_Color = code_list("Color")
+_Size = code_list("Size")
 
 
 @define(repr=False, eq=False)
@@ -141,117 +145,179 @@ class Widget(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
-        _model = cls(
-            _pop("name", UNSET),
-            _pop("secret", UNSET),
-            _pop("id", UNSET),
-            _pop("_uuid", UNSET),
-            _pop("class", UNSET),
-            _pop("with-dash", UNSET),
-            _pop("2fa", UNSET),
-            _v if (_v := _pop("made_on", UNSET)) is UNSET else read_date(_v),
-            _v if (_v := _pop("changed_at", UNSET)) is UNSET else read_datetime(_v),
-            _pop("price", UNSET),
-            _pop("weight", UNSET),
-            _pop("count", UNSET),
-            _pop("amount", UNSET),
-            _v if (_v := _pop("color", UNSET)) is UNSET else Color.read(_v),
-            _v if (_v := _pop("size", UNSET)) is UNSET else Size.read(_v),
-            _v
-            if (_v := _pop("colors", UNSET)) is UNSET
-            else [Color.read(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Widget.colors"),
-            _v
-            if (_v := _pop("days", UNSET)) is UNSET
-            else [read_date(_i) for _i in _v]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Widget.days"),
-            _v
-            if (_v := _pop("names", UNSET)) is UNSET
-            else _v
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Widget.names"),
-            _v if (_v := _pop("label", UNSET)) is UNSET else _v if isinstance(_v, list) else lone(_v),
-            _pop("hint", UNSET),
-            _v
-            if (_v := _pop("main_part", UNSET)) is UNSET
-            else Part.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Widget.main_part"),
-            _v
-            if (_v := _pop("hidden_part", UNSET)) is UNSET
-            else Part.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Widget.hidden_part"),
-            _v
-            if (_v := _pop("parts", UNSET)) is UNSET
-            else [
-                Part.from_dict(_i) if isinstance(_i, dict) else null_or_misfit(_i, "object", "Widget.parts[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Widget.parts"),
-            _v
-            if (_v := _pop("grid", UNSET)) is UNSET
-            else [
+        _model = cls()
+        _of: Any = _model
+        _known = 0
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "secret" in source:
+            _known += 1
+            _of.secret = source["secret"]
+        if "id" in source:
+            _known += 1
+            _of.id = source["id"]
+        if "_uuid" in source:
+            _known += 1
+            _of.field_uuid = source["_uuid"]
+        if "class" in source:
+            _known += 1
+            _of.class_ = source["class"]
+        if "with-dash" in source:
+            _known += 1
+            _of.with_dash = source["with-dash"]
+        if "2fa" in source:
+            _known += 1
+            _of.field_2fa = source["2fa"]
+        if "made_on" in source:
+            _known += 1
+            _v = source["made_on"]
+            _of.made_on = read_date(_v)
+        if "changed_at" in source:
+            _known += 1
+            _v = source["changed_at"]
+            _of.changed_at = read_datetime(_v)
+        if "price" in source:
+            _known += 1
+            _of.price = source["price"]
+        if "weight" in source:
+            _known += 1
+            _of.weight = source["weight"]
+        if "count" in source:
+            _known += 1
+            _of.count = source["count"]
+        if "amount" in source:
+            _known += 1
+            _of.amount = source["amount"]
+        if "color" in source:
+            _known += 1
+            _v = source["color"]
+            _of.color = _Color[_v] if isinstance(_v, str) else _v
+        if "size" in source:
+            _known += 1
+            _v = source["size"]
+            _of.size = _Size[_v] if type(_v) is int else _v
+        if "colors" in source:
+            _known += 1
+            _v = source["colors"]
+            _of.colors = (
+                [_Color[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Widget.colors")
+            )
+        if "days" in source:
+            _known += 1
+            _v = source["days"]
+            _of.days = (
+                [read_date(_i) for _i in _v] if isinstance(_v, list) else null_or_misfit(_v, "array", "Widget.days")
+            )
+        if "names" in source:
+            _known += 1
+            _v = source["names"]
+            _of.names = _v if isinstance(_v, list) else null_or_misfit(_v, "array", "Widget.names")
+        if "label" in source:
+            _known += 1
+            _v = source["label"]
+            _of.label = _v if isinstance(_v, list) else lone(_v)
+        if "hint" in source:
+            _known += 1
+            _of.hint = source["hint"]
+        if "main_part" in source:
+            _known += 1
+            _v = source["main_part"]
+            _of.main_part = (
+                Part.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Widget.main_part")
+            )
+        if "hidden_part" in source:
+            _known += 1
+            _v = source["hidden_part"]
+            _of.hidden_part = (
+                Part.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Widget.hidden_part")
+            )
+        if "parts" in source:
+            _known += 1
+            _v = source["parts"]
+            _of.parts = (
                 [
-                    Part.from_dict(_i1) if isinstance(_i1, dict) else null_or_misfit(_i1, "object", "Widget.grid[][]")
-                    for _i1 in _i
+                    Part.from_dict(_i) if isinstance(_i, dict) else null_or_misfit(_i, "object", "Widget.parts[]")
+                    for _i in _v
                 ]
-                if isinstance(_i, list)
-                else null_or_misfit(_i, "array", "Widget.grid[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Widget.grid"),
-            _v
-            if (_v := _pop("children", UNSET)) is UNSET
-            else [
-                Widget.from_dict(_i) if isinstance(_i, dict) else null_or_misfit(_i, "object", "Widget.children[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Widget.children"),
-            _v
-            if (_v := _pop("by_color", UNSET)) is UNSET
-            else PartsByColor.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Widget.by_color"),
-            _v
-            if (_v := _pop("counts", UNSET)) is UNSET
-            else Counts.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Widget.counts"),
-            _v
-            if (_v := _pop("extra", UNSET)) is UNSET
-            else FreeForm.from_dict(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Widget.extra"),
-            _pop("anything", UNSET),
-            _v
-            if (_v := _pop("shape", UNSET)) is UNSET
-            else _SHAPE.read(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Widget.shape"),
-            _v
-            if (_v := _pop("strict_shape", UNSET)) is UNSET
-            else _STRICT_SHAPE.read(_v)
-            if isinstance(_v, dict)
-            else null_or_misfit(_v, "object", "Widget.strict_shape"),
-            _v
-            if (_v := _pop("shapes", UNSET)) is UNSET
-            else [
-                _SHAPES.read(_i) if isinstance(_i, dict) else null_or_misfit(_i, "object", "Widget.shapes[]")
-                for _i in _v
-            ]
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "array", "Widget.shapes"),
-            _v if (_v := _pop("text_or_part", UNSET)) is UNSET else Part.from_dict(_v) if isinstance(_v, dict) else _v,
-        )
-        _model.additional_properties = _rest
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Widget.parts")
+            )
+        if "grid" in source:
+            _known += 1
+            _v = source["grid"]
+            _of.grid = (
+                [
+                    [
+                        Part.from_dict(_i1)
+                        if isinstance(_i1, dict)
+                        else null_or_misfit(_i1, "object", "Widget.grid[][]")
+                        for _i1 in _i
+                    ]
+                    if isinstance(_i, list)
+                    else null_or_misfit(_i, "array", "Widget.grid[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Widget.grid")
+            )
+        if "children" in source:
+            _known += 1
+            _v = source["children"]
+            _of.children = (
+                [
+                    Widget.from_dict(_i) if isinstance(_i, dict) else null_or_misfit(_i, "object", "Widget.children[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Widget.children")
+            )
+        if "by_color" in source:
+            _known += 1
+            _v = source["by_color"]
+            _of.by_color = (
+                PartsByColor.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Widget.by_color")
+            )
+        if "counts" in source:
+            _known += 1
+            _v = source["counts"]
+            _of.counts = Counts.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Widget.counts")
+        if "extra" in source:
+            _known += 1
+            _v = source["extra"]
+            _of.extra = FreeForm.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Widget.extra")
+        if "anything" in source:
+            _known += 1
+            _of.anything = source["anything"]
+        if "shape" in source:
+            _known += 1
+            _v = source["shape"]
+            _of.shape = _SHAPE.read(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Widget.shape")
+        if "strict_shape" in source:
+            _known += 1
+            _v = source["strict_shape"]
+            _of.strict_shape = (
+                _STRICT_SHAPE.read(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Widget.strict_shape")
+            )
+        if "shapes" in source:
+            _known += 1
+            _v = source["shapes"]
+            _of.shapes = (
+                [
+                    _SHAPES.read(_i) if isinstance(_i, dict) else null_or_misfit(_i, "object", "Widget.shapes[]")
+                    for _i in _v
+                ]
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "array", "Widget.shapes")
+            )
+        if "text_or_part" in source:
+            _known += 1
+            _v = source["text_or_part"]
+            _of.text_or_part = Part.from_dict(_v) if isinstance(_v, dict) else _v
+        if _known != len(source):
+            _of.additional_properties = unknown(Widget, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -288,11 +354,11 @@ class Widget(Model):
         if (_v := _of.size) is not UNSET:
             _out["size"] = to_json(_v)
         if (_v := _of.colors) is not UNSET:
-            _out["colors"] = [write_code(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["colors"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.days) is not UNSET:
-            _out["days"] = [write_date(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["days"] = [write_date(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.names) is not UNSET:
-            _out["names"] = list(_v) if isinstance(_v, list | tuple) else _v
+            _out["names"] = list(_v) if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.label) is not UNSET:
             _out["label"] = to_json(_v)
         if (_v := _of.hint) is not UNSET:
@@ -303,22 +369,22 @@ class Widget(Model):
             _out["hidden_part"] = _v.to_dict() if isinstance(_v, Model) else _v
         if (_v := _of.parts) is not UNSET:
             _out["parts"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.grid) is not UNSET:
             _out["grid"] = (
                 [
                     [_i1.to_dict() if isinstance(_i1, Model) else _i1 for _i1 in _i]
-                    if isinstance(_i, list | tuple)
+                    if isinstance(_i, (list, tuple))
                     else _i
                     for _i in _v
                 ]
-                if isinstance(_v, list | tuple)
+                if isinstance(_v, (list, tuple))
                 else _v
             )
         if (_v := _of.children) is not UNSET:
             _out["children"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, list | tuple) else _v
+                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
             )
         if (_v := _of.by_color) is not UNSET:
             _out["by_color"] = _v.to_dict() if isinstance(_v, Model) else _v
@@ -333,10 +399,11 @@ class Widget(Model):
         if (_v := _of.strict_shape) is not UNSET:
             _out["strict_shape"] = to_json(_v)
         if (_v := _of.shapes) is not UNSET:
-            _out["shapes"] = [to_json(_i) for _i in _v] if isinstance(_v, list | tuple) else _v
+            _out["shapes"] = [to_json(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
         if (_v := _of.text_or_part) is not UNSET:
             _out["text_or_part"] = to_json(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -344,4 +411,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "Color", "Counts", "FreeForm", "Part", "PartsByColor", "Size")
+    bind(globals(), "Counts", "FreeForm", "Part", "PartsByColor")

@@ -10,11 +10,13 @@ from attrs import define
 from .._model import Model
 from .._values import (
     bind,
+    code_list,
     lone,
     null_or_misfit,
     read_date,
     sole,
     to_json,
+    unknown,
     write_date,
 )
 from ..types import UNSET, Unset
@@ -22,6 +24,8 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from .color import Color
     from .part import Part
+
+_Color = code_list("Color")
 
 
 @define(repr=False, eq=False)
@@ -48,38 +52,55 @@ class WidgetRequest(Model):
     def from_dict(cls, source: Mapping[str, Any]) -> Self:
         if _unloaded:
             _load()
-        _rest = dict(source)
-        _pop = _rest.pop
         _model = cls(
-            cast(Any, _pop("name", UNSET)),
-            cast(
-                Any,
-                _v
-                if (_v := _pop("colors", UNSET)) is UNSET
-                else [Color.read(_i) for _i in _v]
-                if isinstance(_v, list)
-                else lone(Color.read(_v)),
-            ),
-            _pop("nickname", UNSET),
-            _v
-            if (_v := _pop("parts", UNSET)) is UNSET
-            else Part.from_dict(_v)
-            if isinstance(_v, dict)
-            else sole(
-                [
-                    Part.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "WidgetRequest.parts[]")
-                    for _i in _v
-                ]
-            )
-            if isinstance(_v, list)
-            else null_or_misfit(_v, "object or array", "WidgetRequest.parts"),
-            _v if (_v := _pop("made_on", UNSET)) is UNSET else read_date(_v),
-            _pop("price", UNSET),
-            _pop("note", UNSET),
+            cast(Any, UNSET),
+            cast(Any, UNSET),
         )
-        _model.additional_properties = _rest
+        _of: Any = _model
+        _known = 0
+        if "name" in source:
+            _known += 1
+            _of.name = source["name"]
+        if "colors" in source:
+            _known += 1
+            _v = source["colors"]
+            _of.colors = (
+                [_Color[_i] if isinstance(_i, str) else _i for _i in _v]
+                if isinstance(_v, list)
+                else lone(_Color[_v] if isinstance(_v, str) else _v)
+            )
+        if "nickname" in source:
+            _known += 1
+            _of.nickname = source["nickname"]
+        if "parts" in source:
+            _known += 1
+            _v = source["parts"]
+            _of.parts = (
+                Part.from_dict(_v)
+                if isinstance(_v, dict)
+                else sole(
+                    [
+                        Part.from_dict(_i)
+                        if isinstance(_i, dict)
+                        else null_or_misfit(_i, "object", "WidgetRequest.parts[]")
+                        for _i in _v
+                    ]
+                )
+                if isinstance(_v, list)
+                else null_or_misfit(_v, "object or array", "WidgetRequest.parts")
+            )
+        if "made_on" in source:
+            _known += 1
+            _v = source["made_on"]
+            _of.made_on = read_date(_v)
+        if "price" in source:
+            _known += 1
+            _of.price = source["price"]
+        if "note" in source:
+            _known += 1
+            _of.note = source["note"]
+        if _known != len(source):
+            _of.additional_properties = unknown(WidgetRequest, source)
         return _model
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,7 +120,8 @@ class WidgetRequest(Model):
             _out["price"] = to_json(_v)
         if (_v := _of.note) is not UNSET:
             _out["note"] = to_json(_v)
-        _out.update(self.additional_properties)
+        if self.additional_properties:
+            _out.update(self.additional_properties)
         return _out
 
 
@@ -107,4 +129,4 @@ _unloaded = True
 
 
 def _load() -> None:
-    bind(globals(), "Color", "Part")
+    bind(globals(), "Part")

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..._operations import CHANGE_PART
 from ..._requests import RequestParts, json_body, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.size import Size
+from ..._values import Misfit, code_list, null_or_misfit
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
@@ -16,6 +15,9 @@ if TYPE_CHECKING:
 
     from ...client import Client
     from ...models.part import Part
+    from ...models.size import Size
+
+_Size = code_list("Size")
 
 
 def _parts(
@@ -38,7 +40,7 @@ def _parse(document: Any) -> list[Size]:
     if document is None:
         raise Misfit("list[Size]: a document expected, null found")
     return (
-        [Size.read(_i) for _i in document]
+        [_Size[_i] if type(_i) is int else _i for _i in document]
         if isinstance(document, list)
         else null_or_misfit(document, "array", "list[Size]")
     )
