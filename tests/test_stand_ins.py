@@ -76,13 +76,6 @@ def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     pytest.fail(f"Prism did not answer within {START_SECONDS} s")
 
 
-def resolve(node: Any) -> Any:
-    while "$ref" in node:
-        kind, name = node["$ref"].split("/")[-2:]
-        node = DOCUMENT["components"][kind][name]
-    return node
-
-
 def definition(operation: Operation) -> Any:
     return DOCUMENT["paths"][operation.path][operation.method.lower()]
 
@@ -107,10 +100,10 @@ def arguments_of(operation: Operation, function: Any) -> tuple[list[str], dict[s
 
 
 def body_of(operation: Operation) -> Any:
-    content = resolve(definition(operation)["requestBody"])["content"]
+    content = CONTRACT.resolve(definition(operation)["requestBody"])["content"]
     media_type = REQUEST_MEDIA.get(operation.form, next(iter(content)))
     media = content[media_type]
-    example = resolve(media["examples"]["synthetic"])["value"]
+    example = CONTRACT.resolve(media["examples"]["synthetic"])["value"]
     if isinstance(example, str):
         return example
     reference = media["schema"].get("anyOf", (media["schema"],))[0]["$ref"]
@@ -123,8 +116,8 @@ def body_of(operation: Operation) -> Any:
 def query_value(operation: Operation, name: str) -> Any:
     item = DOCUMENT["paths"][operation.path]
     given = (*item.get("parameters", ()), *definition(operation).get("parameters", ()))
-    schema = next(resolve(p)["schema"] for p in given if resolve(p)["name"] == name)
-    schema = resolve(schema)
+    schema = next(CONTRACT.resolve(p)["schema"] for p in given if CONTRACT.resolve(p)["name"] == name)
+    schema = CONTRACT.resolve(schema)
     return {"integer": 1, "number": 1.5, "boolean": True}.get(schema.get("type"), "x")
 
 

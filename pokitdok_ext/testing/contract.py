@@ -92,6 +92,15 @@ class Contract:
                 return operation
         return None
 
+    def resolve(self, schema: Schema) -> Schema:
+        """*schema*, or any other object of the document, or what its `$ref` names."""
+        while "$ref" in schema:
+            target: Any = self.document
+            for step in schema["$ref"].removeprefix("#/").split("/"):
+                target = target[step]
+            schema = target
+        return schema
+
     def check_request(self, method: str, url: str, *, media_type: str | None, body: bytes | None) -> list[Finding]:
         """Compare a request with the contract: query, media type, body, undocumented properties.
 
@@ -110,7 +119,7 @@ class Contract:
         if declared is None:
             return [*findings, Finding("body", place, "there is one where none is documented")] if body else findings
         name = bare(media_type)
-        content = self._resolve(declared)["content"]
+        content = self.resolve(declared)["content"]
         documented = {bare(known): media for known, media in content.items()}
         if name not in documented:
             return [*findings, Finding("media type", place, f"{name or 'none'} is not documented")]
@@ -135,7 +144,7 @@ class Contract:
         declared = operation.definition["responses"].get(str(status))
         if declared is None:
             return [Finding("status", place, "is not documented")]
-        content = self._resolve(declared).get("content")
+        content = self.resolve(declared).get("content")
         if content is None:
             return [Finding("body", place, "there is one where none is documented")] if body else []
         name = bare(media_type) if bare(media_type) in content else "application/json"
@@ -151,9 +160,7 @@ class Contract:
 
     def _check_query(self, operation: Operation, url: str, place: str) -> Iterator[Finding]:
         item = self.document["paths"][operation.path]
-        declared = [
-            self._resolve(p) for p in (*item.get("parameters", ()), *operation.definition.get("parameters", ()))
-        ]
+        declared = [self.resolve(p) for p in (*item.get("parameters", ()), *operation.definition.get("parameters", ()))]
         known = {p["name"] for p in declared if p["in"] == "query"}
         for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True):
             if name not in known:
@@ -195,7 +202,7 @@ class Contract:
         """*schema* and what it stands for: its reference, its allOf, and those alternatives that *value* fits."""
         yield schema
         if "$ref" in schema:
-            yield from self._expand(self._resolve(schema), value)
+            yield from self._expand(self.resolve(schema), value)
         for part in schema.get("allOf", ()):
             yield from self._expand(part, value)
         alternatives = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
@@ -207,16 +214,8 @@ class Contract:
         """The alternatives of *fitting* that name most of the members of *value*."""
         if len(fitting) < 2 or not isinstance(value, dict):
             return fitting
-        scores = [len(self._resolve(part).get("properties", {}).keys() & value.keys()) for part in fitting]
+        scores = [len(self.resolve(part).get("properties", {}).keys() & value.keys()) for part in fitting]
         return [part for part, score in zip(fitting, scores, strict=True) if score == max(scores)]
-
-    def _resolve(self, schema: Schema) -> Schema:
-        while "$ref" in schema:
-            target: Any = self.document
-            for step in schema["$ref"].removeprefix("#/").split("/"):
-                target = target[step]
-            schema = target
-        return schema
 
     def _validator(self, schema: Schema) -> jsonschema_rs.Draft202012Validator:
         key = json.dumps(schema, sort_keys=True)

@@ -13,7 +13,8 @@ from pokitdok_ext.testing import Contract
 pytestmark = pytest.mark.shared
 
 PLATFORM = Path(__file__).resolve().parents[3] / "shared" / "platform"
-DOCUMENT = Contract().document
+CONTRACT = Contract()
+DOCUMENT = CONTRACT.document
 SCHEMAS = DOCUMENT["components"]["schemas"]
 
 NOT_HTTP = {
@@ -139,7 +140,7 @@ def test_every_field_is_there() -> None:
         if name in QUERIES:
             _, path, operation = operations()[QUERIES[name]]
             given = [*DOCUMENT["paths"][path].get("parameters", ()), *operation.get("parameters", ())]
-            known = {resolve(parameter)["name"] for parameter in given}
+            known = {CONTRACT.resolve(parameter)["name"] for parameter in given}
         for field in schema["fields"]:
             count += 1
             if field["name"] != "*" and field["name"] not in known:
@@ -148,14 +149,6 @@ def test_every_field_is_there() -> None:
                 missing.append(f"{name}.*")
     assert count == 2235
     assert missing == []
-
-
-def resolve(node: dict[str, Any]) -> dict[str, Any]:
-    if "$ref" not in node:
-        return node
-    kind, name = node["$ref"].split("/")[-2:]
-    found: dict[str, Any] = DOCUMENT["components"][kind][name]
-    return found
 
 
 def test_every_field_that_can_hold_personal_data_says_so() -> None:

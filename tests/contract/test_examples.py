@@ -97,9 +97,9 @@ def readings(example: Example) -> Iterator[Reading]:
     if operation is not None and not example.is_request:
         wrapped = {"meta": {"processing_time": 1}, "data": example.value}
         for status, response in operation.definition["responses"].items():
-            if status == "default" or "application/json" not in resolve(response).get("content", {}):
+            if status == "default" or "application/json" not in CONTRACT.resolve(response).get("content", {}):
                 continue
-            schema = resolve(response)["content"]["application/json"]["schema"]
+            schema = CONTRACT.resolve(response)["content"]["application/json"]["schema"]
             for value in (example.value, wrapped) if status == "200" else (example.value,):
                 found = CONTRACT.check_answer(method, path, status=int(status), body=json.dumps(value).encode())
                 yield Reading(found, schema, value)
@@ -122,13 +122,6 @@ def as_components(value: Any) -> Iterator[Reading]:
             if NAMED[name] & members:
                 findings = [finding for item in items for finding in CONTRACT.check_component(name, item)]
                 yield Reading(findings, {"$ref": f"#/components/schemas/{name}"}, candidate)
-
-
-def resolve(node: Any) -> Any:
-    while "$ref" in node:
-        kind, name = node["$ref"].split("/")[-2:]
-        node = CONTRACT.document["components"][kind][name]
-    return node
 
 
 def best_reading(example: Example) -> Reading:
