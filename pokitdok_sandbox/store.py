@@ -1,4 +1,4 @@
-"""Keeps activities and tokens in SQLite, a JSON document each. No rule of the platform lives here."""
+"""Keeps activities, tokens and the documents of every area in SQLite, as JSON. No rule of the platform lives here."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ CREATE TABLE IF NOT EXISTS activity (
 );
 CREATE INDEX IF NOT EXISTS activity_parent ON activity (parent_id);
 CREATE TABLE IF NOT EXISTS token (id TEXT PRIMARY KEY, doc TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS document (
+    seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, owner TEXT NOT NULL, id TEXT NOT NULL, doc TEXT NOT NULL,
+    UNIQUE (kind, owner, id)
+);
 """
 
 Document = dict[str, Any]
@@ -59,6 +63,7 @@ class Store:
         with self._lock:
             self._db.execute("DELETE FROM activity")
             self._db.execute("DELETE FROM token")
+            self._db.execute("DELETE FROM document")
 
     def add_activity(self, doc: Document) -> None:
         """Append an activity; ``doc["id"]`` must be new."""
@@ -98,8 +103,44 @@ class Store:
         """Return what is known about a token, or None."""
         return self._one("SELECT doc FROM token WHERE id = ?", digest)
 
-    def _one(self, statement: str, key: str) -> Document | None:
-        with self._lock, closing(self._db.execute(statement, (key,))) as rows:
+    def put_document(self, kind: str, doc_id: str, doc: Document, *, owner: str = "") -> None:
+        """Keep a document of an area; one of the same kind, owner and id is replaced and stays where it is in order.
+
+        Args:
+            kind: What it is, in the words of its area, such as "identity".
+            doc_id: Its id among those of its kind and owner.
+            doc: What to keep.
+            owner: client_id of the application that it belongs to; empty for what all applications share.
+        """
+        with self._lock:
+            self._db.execute(
+                "INSERT INTO document (kind, owner, id, doc) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (kind, owner, id) DO UPDATE SET doc = excluded.doc",
+                (kind, owner, doc_id, json.dumps(doc)),
+            )
+
+    def document(self, kind: str, doc_id: str, *, owner: str = "") -> Document | None:
+        """Return one document, or None."""
+        return self._one("SELECT doc FROM document WHERE kind = ? AND owner = ? AND id = ?", kind, owner, doc_id)
+
+    def documents(self, kind: str, *, owner: str = "") -> list[Document]:
+        """Return all documents of a kind and owner, oldest first."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT doc FROM document WHERE kind = ? AND owner = ? ORDER BY seq", (kind, owner)
+            ).fetchall()
+        return [json.loads(row[0]) for row in rows]
+
+    def delete_document(self, kind: str, doc_id: str, *, owner: str = "") -> bool:
+        """Forget one document; tell whether there was one."""
+        with self._lock:
+            done = self._db.execute(
+                "DELETE FROM document WHERE kind = ? AND owner = ? AND id = ?", (kind, owner, doc_id)
+            )
+        return done.rowcount > 0
+
+    def _one(self, statement: str, *keys: str) -> Document | None:
+        with self._lock, closing(self._db.execute(statement, keys)) as rows:
             row = rows.fetchone()
         if row is None:
             return None

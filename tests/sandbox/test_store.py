@@ -19,12 +19,15 @@ def test_a_file_keeps_the_state_over_a_restart(tmp_path: Path) -> None:
     first.add_activity({"id": "a", "n": 1})
     first.put_activity({"id": "a", "n": 2})
     first.put_token("digest", {"issued": 0, "expires": 10})
+    first.put_document("price", "p", {"n": 3}, owner="app")
     first.close()
 
     second = Store(file)
     assert second.activity("a") == {"id": "a", "n": 2}
     assert second.token("digest") == {"issued": 0, "expires": 10}
+    assert second.document("price", "p", owner="app") == {"n": 3}
     second.clear()
+    assert second.document("price", "p", owner="app") is None
     assert second.activity("a") is None
     assert second.token("digest") is None
     second.close()
@@ -39,6 +42,30 @@ def test_pages_are_in_the_order_of_arrival_and_can_be_narrowed_to_a_parent() -> 
     assert ([doc["id"] for doc in page], count) == (["1", "2"], 5)
     page, count = store.activities(limit=20, offset=0, parent_id="p")
     assert ([doc["id"] for doc in page], count) == (["1", "3"], 2)
+
+
+def test_documents_are_kept_apart_by_kind_and_by_owner() -> None:
+    store = Store()
+    store.put_document("price", "1", {"n": 1}, owner="one")
+    store.put_document("price", "1", {"n": 2}, owner="two")
+    store.put_document("draft", "1", {"n": 3}, owner="one")
+
+    assert store.document("price", "1", owner="one") == {"n": 1}
+    assert store.document("price", "1") is None
+    assert store.documents("price", owner="two") == [{"n": 2}]
+    assert store.delete_document("price", "1", owner="one")
+    assert not store.delete_document("price", "1", owner="one")
+    assert store.documents("price", owner="two") == [{"n": 2}]
+    assert store.documents("draft", owner="one") == [{"n": 3}]
+
+
+def test_a_document_that_is_put_again_is_replaced_and_keeps_its_place() -> None:
+    store = Store()
+    for number in range(3):
+        store.put_document("price", str(number), {"n": number})
+    store.put_document("price", "0", {"n": 10})
+
+    assert store.documents("price") == [{"n": 10}, {"n": 1}, {"n": 2}]
 
 
 def test_tokens_that_ended_are_dropped_when_the_next_is_issued() -> None:
