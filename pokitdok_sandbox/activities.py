@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pokitdok_sandbox.calls import Answer, Call, Handler, RefusalError, invalid
 from pokitdok_sandbox.lifecycle import is_scheduled, view
+from pokitdok_sandbox.paging import bounds, next_page
 
 if TYPE_CHECKING:
     from pokitdok_sandbox.world import World
-
-PAGE = 20
-"""Items of a page when limit is left out, as recorded."""
-LARGEST_PAGE = 1000
-LARGEST_OFFSET = 2**53
 
 
 def open_record(world: World, name: str, now: float) -> dict[str, Any]:
@@ -33,16 +28,11 @@ def open_record(world: World, name: str, now: float) -> dict[str, Any]:
 
 def list_activities(call: Call) -> Answer:
     """Answer one page, oldest first, so that a walk is not shifted by the activities it makes itself."""
-    limit, offset = call.query.get("limit", PAGE), call.query.get("offset", 0)
-    wrong = {name: ["Not in the allowed range."] for name, bad in (("limit", limit < 1), ("offset", offset < 0)) if bad}
-    if wrong:
-        raise invalid(wrong)
-    limit, offset = min(limit, LARGEST_PAGE), min(offset, LARGEST_OFFSET)
+    limit, offset = bounds(call)
     records, count = call.world.store.activities(limit=limit, offset=offset, parent_id=call.query.get("parent_id"))
-    meta: dict[str, Any] = {"result_count": count}
-    if offset + limit < count:
-        meta["next"] = _with_offset(call.url, offset + limit)
-    return Answer([_shown(call, record) for record in records], meta)
+    return Answer(
+        [_shown(call, record) for record in records], {"result_count": count, **next_page(call, limit, offset, count)}
+    )
 
 
 def get_activity(call: Call) -> Answer:
@@ -72,12 +62,6 @@ def _found(call: Call) -> dict[str, Any]:
 
 def _shown(call: Call, record: dict[str, Any]) -> dict[str, Any]:
     return view(record, call.now, call.world.settings.speed)
-
-
-def _with_offset(url: str, offset: int) -> str:
-    parts = urlsplit(url)
-    query = [(name, value) for name, value in parse_qsl(parts.query) if name != "offset"]
-    return urlunsplit(parts._replace(query=urlencode([*query, ("offset", offset)])))
 
 
 HANDLERS = {

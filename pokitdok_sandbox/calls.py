@@ -48,6 +48,7 @@ class Call:
 class Answer:
     """What goes out: the data half of the envelope and additions to its meta half, or a whole bare body.
 
+    Status 204 goes out without any content.
     ``example_in`` is set when the data is an example of the contract, whole: the media type it is written in, empty
     when the answer has no content.
     """
@@ -81,8 +82,10 @@ class Handler:
         answer: The rule of the area.
         activity: Name of the activity that each call makes; None for an operation outside the envelope.
         billed: Whether a call costs a credit.
+        takes: Media types of bodies that the rule reads; a body in another one is answered with the example.
     """
 
     answer: Callable[[Call], Answer]
     activity: str | None
     billed: bool = False
+    takes: frozenset[str] = frozenset({"", "application/json"})

@@ -107,7 +107,7 @@ class Pipeline:
             require_scopes(call.scopes, operation.scopes)
             media_type, read = self._read(operation, call, request.url.query, received)
             form = form_asked_for(operation, ",".join(request.headers.getlist("accept")))
-            if handler is not None and media_type in {"", JSON} and form == JSON:
+            if handler is not None and media_type in handler.takes and form in {"", JSON}:
                 answer = handler.answer(read)
             else:
                 answer = examples.answer(operation, form)
@@ -117,6 +117,7 @@ class Pipeline:
             answer = Answer({"errors": refusal.errors}, status=refusal.status)
             call.record.update({"path": "in_house", "ended": "failed"})
             cost = cost if refusal.credits_billed is None else refusal.credits_billed
+            billed = billed and refusal.status != 403  # recorded: a refusal for a scope says nothing of credits
         store.put_activity(call.record)
         meta = {
             **self.world.counters.rate(call.now),
@@ -127,6 +128,8 @@ class Pipeline:
         }
         if billed:
             meta |= {"credits_billed": cost, "credits_remaining": self.world.counters.bill(cost)}
+        if answer.status == 204 and answer.example_in is None:
+            return self.wire.no_content()
         if answer.example_in is not None:
             body = examples.with_meta(answer.data, meta)
             return self._checked(operation, answer, self.wire.example(body, answer.status, answer.example_in), body)

@@ -32,8 +32,8 @@ class Wire:
 
     def example(self, body: Any, status: int, media_type: str) -> Response:
         """Write an example of the contract and say that it is one; without a media type there is no content."""
-        if not media_type:  # recorded: an empty 204 calls itself HTML, too
-            response = Response(None, status, {} if self.modern else {"content-type": "text/html; charset=utf-8"})
+        if not media_type:
+            response = self.no_content(status)
         elif media_type == "application/json":
             response = self._json(body, status)
         else:
@@ -41,6 +41,10 @@ class Wire:
             response = Response(text, status, {"content-type": media_type})
         response.headers[ANSWER] = "example"
         return response
+
+    def no_content(self, status: int = 204) -> Response:
+        """Write an answer without content; a recorded 204 calls itself HTML, too."""
+        return Response(None, status, {} if self.modern else {"content-type": "text/html; charset=utf-8"})
 
     def token(self, body: Mapping[str, Any], status: int) -> Response:
         """Write an answer of the token endpoint."""
