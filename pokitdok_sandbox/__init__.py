@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pokitdok_sandbox.app import create_app
+    from pokitdok_sandbox.applications import Application
     from pokitdok_sandbox.server import Sandbox
     from pokitdok_sandbox.settings import Settings
 
-__all__ = ["Sandbox", "Settings", "create_app"]
+__all__ = ["Application", "Sandbox", "Settings", "create_app"]
 
-_HOMES = {"Sandbox": "server", "Settings": "settings", "create_app": "app"}
+_HOMES = {"Application": "applications", "Sandbox": "server", "Settings": "settings", "create_app": "app"}
 
 
 def __getattr__(name: str) -> Any:

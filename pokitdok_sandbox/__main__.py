@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from pokitdok_sandbox import applications
 from pokitdok_sandbox import settings as defaults
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             db=options.db,
             strict=options.strict,
             modern=options.modern,
+            applications=tuple(_application(text) for text in options.app),
+            redirect_uris=tuple(options.redirect_uri),
+            consent=options.consent,
+            token_life=options.token_life,
+            application_mode=options.mode,
+            credits=options.credits,
+            rate_limit=options.rate_limit,
         )
     except ValueError as error:
         return _fail(str(error))
@@ -65,7 +73,49 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--db", metavar="FILE", help="SQLite file that keeps the state; memory when left out")
     parser.add_argument("--strict", action="store_true", help="refuse undocumented request fields instead of warning")
     parser.add_argument("--modern", action="store_true", help="plain content types instead of the recorded oddities")
+    oauth = parser.add_argument_group("applications and tokens")
+    oauth.add_argument(
+        "--app",
+        metavar="ID:SECRET",
+        action="append",
+        default=[],
+        help="a further application; may be given several times",
+    )
+    oauth.add_argument(
+        "--redirect-uri",
+        metavar="URI",
+        action="append",
+        default=[],
+        help="where the consent page at /oauth2/authorize may send users back to, exactly; may be given several times; "
+        "anywhere on this machine when left out",
+    )
+    oauth.add_argument(
+        "--consent",
+        choices=defaults.CONSENTS,
+        default="ask",
+        help="ask: the consent page waits for a person; allow and deny decide at once, for scripts",
+    )
+    oauth.add_argument("--token-life", metavar="SECONDS", type=int, default=3600, help="life of an access token")
+    limits = parser.add_argument_group("limits")
+    limits.add_argument(
+        "--mode",
+        choices=applications.MODES,
+        default="test",
+        help="application mode; production refuses billed calls with 402 when no credits are left",
+    )
+    limits.add_argument("--credits", type=int, default=10_000, help="credits of each application at the start")
+    limits.add_argument(
+        "--rate-limit",
+        metavar="CALLS",
+        type=int,
+        help="calls per minute and application, refused with 403 above it; enforced only when given",
+    )
     return parser
+
+
+def _application(text: str) -> applications.Application:
+    client_id, _, secret = text.partition(":")
+    return applications.Application(client_id, secret)
 
 
 def _welcome(url: str, chosen: defaults.Settings) -> str:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from pokitdok_sandbox import activities, claims, eligibility, examples, reading, tokens, trading_partners
+from pokitdok_sandbox import activities, authorization, claims, eligibility, examples, grants, reading, trading_partners
 from pokitdok_sandbox.calls import Call, Handler
 from pokitdok_sandbox.contract import Contract, ContractError, Operation, load_contract
 from pokitdok_sandbox.pipeline import Pipeline
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 HANDLERS: Mapping[str, Handler] = {
-    **tokens.HANDLERS,
+    **grants.HANDLERS,
     **activities.HANDLERS,
     **eligibility.HANDLERS,
     **claims.HANDLERS,
@@ -89,7 +89,7 @@ def create_app(
         return mark(wire.not_found(), evidence="inferred", warnings=[])
 
     app = Starlette(
-        routes=[*_own_routes(world), *routes],
+        routes=[*_own_routes(world), _consent_page(world, contract), *routes],
         exception_handlers={404: not_found},
     )
     app.router.redirect_slashes = False
@@ -125,6 +125,12 @@ def _own_routes(world: World) -> list[Route]:
         Route("/_sandbox/state", state),
         Route("/_sandbox/reset", reset, methods=["POST"]),
     ]
+
+
+def _consent_page(world: World, contract: Contract) -> Route:
+    flows = contract.document.get("components", {}).get("securitySchemes", {}).get("oauth2", {}).get("flows", {})
+    page = authorization.ConsentPage(world, flows.get("authorizationCode", {}).get("scopes", {}))
+    return Route(authorization.PATH, page.serve, methods=["GET", "POST"])
 
 
 def _literal_first(path: str) -> list[bool]:

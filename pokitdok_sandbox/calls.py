@@ -20,13 +20,13 @@ class Call:
     Attributes:
         world: The sandbox that was called.
         now: Unix time at which the call began.
-        client_id: The application; empty for the token endpoint.
+        client_id: The application; empty outside the envelope.
         scopes: OAuth scopes of its token.
         path: Path parameters.
         query: Query parameters, in the types of the contract.
         body: The JSON body, a form as a map (a file in it as empty text), or text.
         url: The URL of the request, built from its Host header.
-        authorization: The Authorization header, for the token endpoint alone.
+        authorization: The Authorization header, for an operation outside the envelope alone.
         record: The activity of this very call; a handler may add to it.
         warnings: Texts that go out in X-Sandbox-Warning; names and pointers, never values.
     """
@@ -80,7 +80,8 @@ class Handler:
 
     Attributes:
         answer: The rule of the area.
-        activity: Name of the activity that each call makes; None for an operation outside the envelope.
+        activity: Name of the activity that each call makes; None for an operation outside the envelope, which checks
+            credentials itself.
         billed: Whether a call costs a credit.
         takes: Media types of bodies that the rule reads; a body in another one is answered with the example.
     """

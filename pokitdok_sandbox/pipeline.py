@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
 from pokitdok_sandbox import examples, faults, tokens
 from pokitdok_sandbox.activities import open_record
 from pokitdok_sandbox.calls import Answer, Call, Handler, RefusalError, invalid
 from pokitdok_sandbox.checks import refuse_findings, require_scopes
 from pokitdok_sandbox.contract import JSON
-from pokitdok_sandbox.reading import body_of, form_asked_for, query_of
+from pokitdok_sandbox.reading import body_of, fields_of, form_asked_for, query_of
 from pokitdok_sandbox.wire import Wire, mark
 
 if TYPE_CHECKING:
@@ -51,7 +50,11 @@ class Pipeline:
                 self.wire.message(f"X-Sandbox-Fault takes one of: {names}", 400), evidence="inferred", warnings=[]
             )
         authorization = request.headers.get("authorization", "")
-        holder = tokens.holder_of(self.world, authorization, self.world.clock()) if operation.secured else tokens.NOBODY
+        handler = self.handlers.get(operation.id)
+        bare = handler is not None and handler.activity is None
+        holder: tokens.Holder | None = tokens.NOBODY
+        if operation.secured and not bare:
+            holder = tokens.holder_of(self.world, authorization, self.world.clock())
         warnings: list[str] = []
         if fault in faults.INSTEAD:
             response = faults.INSTEAD[fault](self.wire)
@@ -67,10 +70,12 @@ class Pipeline:
                 query={},
                 body=None,
                 url=str(request.url),
-                authorization="" if operation.secured else authorization,
+                authorization=authorization if bare else "",
                 warnings=warnings,
             )
             response = self._carry_out(operation, call, request, received)
+            if response.status_code < 400:
+                counters.count_executed(operation.id)
             if fault == faults.TRUNCATED:
                 response = faults.truncated(response)
         if fault is not None:
@@ -82,10 +87,17 @@ class Pipeline:
         handler = self.handlers.get(operation.id)
         try:
             if handler is not None and handler.activity is None:
-                form = dict(parse_qsl(received.content.decode("utf-8", "replace"), True))
-                answer = handler.answer(replace(call, body=form))
-                return self._checked(operation, answer, self.wire.token(answer.data, answer.status), answer.data)
-            return self._carry_out_as_activity(operation, handler, call, request, received)
+                answer = handler.answer(replace(call, body=fields_of(operation, received)))
+                return self._bare(operation, answer)
+            settings, counters = self.world.settings, self.world.counters
+            rate = counters.rate(call.client_id, call.now, settings.rate_limit)
+            if rate is None:
+                return self.wire.message("Forbidden (Rate Limited)", 403)
+            mode, credits_left = settings.mode_of(call.client_id), self._credits_left(call.client_id, 0)
+            if handler is not None and handler.billed and mode == "production" and credits_left <= 0:
+                return self.wire.message("Payment Required", 402)
+            limits = {**rate, "application_mode": mode}
+            return self._carry_out_as_activity(operation, call, request, received, limits)
         except Exception as error:  # noqa: BLE001 - whatever broke, its text could quote a patient
             trace = error.__traceback__
             while trace is not None and trace.tb_next is not None:
@@ -94,9 +106,27 @@ class Pipeline:
             logger.error("%s: %s at %s", operation.id, type(error).__name__, place)  # noqa: TRY400 - see above
             return self._own_fault()
 
+    def _bare(self, operation: Operation, answer: Answer) -> Response:
+        if answer.data is None:
+            return self.wire.no_content(answer.status)
+        response = self.wire.token(answer.data, answer.status)
+        if answer.status == 401:
+            response = self.wire.unauthorized()
+        return self._checked(operation, answer, response, answer.data)
+
+    def _credits_left(self, client_id: str, cost: int) -> int:
+        """Bill an application and return the balance; in test mode it may become negative, as recorded."""
+        return self.world.settings.credits_of(client_id) - self.world.counters.bill(client_id, cost)
+
     def _carry_out_as_activity(
-        self, operation: Operation, handler: Handler | None, call: Call, request: Request, received: Received
+        self,
+        operation: Operation,
+        call: Call,
+        request: Request,
+        received: Received,
+        limits: Mapping[str, Any],
     ) -> Response:
+        handler = self.handlers.get(operation.id)
         store = self.world.store
         name = (handler.activity if handler else None) or examples.activity_name(operation)
         call.record.update(open_record(self.world, name, call.now))
@@ -120,14 +150,13 @@ class Pipeline:
             billed = billed and refusal.status != 403  # recorded: a refusal for a scope says nothing of credits
         store.put_activity(call.record)
         meta = {
-            **self.world.counters.rate(call.now),
-            "application_mode": "test",
+            **limits,
             "processing_time": round((self.world.clock() - call.now) * 1000),
             "activity_id": call.record["id"],
             **answer.meta,
         }
         if billed:
-            meta |= {"credits_billed": cost, "credits_remaining": self.world.counters.bill(cost)}
+            meta |= {"credits_billed": cost, "credits_remaining": self._credits_left(call.client_id, cost)}
         if answer.status == 204 and answer.example_in is None:
             return self.wire.no_content()
         if answer.example_in is not None:

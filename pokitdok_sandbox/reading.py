@@ -82,6 +82,20 @@ def body_of(operation: Operation, received: Received) -> tuple[str, Any]:
     raise first or invalid({"body": [f"Send it as {' or '.join(operation.bodies)}."]})
 
 
+def fields_of(operation: Operation, received: Received) -> dict[str, str]:
+    """Return the fields of a body outside the envelope: a form, or a JSON object where the contract has that.
+
+    Never refused: an OAuth endpoint finds fields missing.
+    """
+    if JSON in operation.bodies and received.media_type.endswith("json"):
+        try:
+            body = json.loads(received.content)
+        except (ValueError, RecursionError):
+            body = None
+        return {name: value for name, value in body.items() if isinstance(value, str)} if isinstance(body, dict) else {}
+    return dict(parse_qsl(received.content.decode("utf-8", "replace"), keep_blank_values=True))
+
+
 def query_of(operation: Operation, query: str) -> tuple[dict[str, Any], list[str]]:
     """Return the query in the types of the contract, and the names that the contract does not know.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import uvicorn
 
 from pokitdok_sandbox.app import create_app
-from pokitdok_sandbox.settings import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_HOST, Settings
+from pokitdok_sandbox.settings import DEFAULT_HOST, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,9 +35,11 @@ class Sandbox:
     Args:
         port: 0 picks a free one.
         clock: Unix time in seconds; a test passes one that it moves itself.
-        client_id, client_secret, speed, db, strict, modern: See Settings.
+        choices: Any field of Settings.
 
     Raises:
+        TypeError: ``choices`` has what Settings has not.
+        ValueError: A choice makes no sense.
         OSError: On entering, when the port is taken.
     """
 
@@ -45,15 +47,10 @@ class Sandbox:
         self,
         *,
         port: int = 0,
-        client_id: str = DEFAULT_CLIENT_ID,
-        client_secret: str = DEFAULT_CLIENT_SECRET,
-        speed: float = 1.0,
-        db: str | None = None,
-        strict: bool = False,
-        modern: bool = False,
         clock: Callable[[], float] = time.time,
+        **choices: Any,
     ) -> None:
-        self._settings = Settings(client_id, client_secret, speed, db, strict, modern)
+        self._settings = Settings(**choices)
         self._clock = clock
         self._port = port
         self._running: tuple[str, World, _Server, Thread] | None = None

@@ -103,6 +103,31 @@ class Store:
         """Return what is known about a token, or None."""
         return self._one("SELECT doc FROM token WHERE id = ?", digest)
 
+    def use_token(self, digest: str) -> bool:
+        """Mark a token as used; tell whether this was the first use."""
+        with self._lock:
+            first = self._db.execute(
+                "UPDATE token SET doc = json_set(doc, '$.used', json('true')) "
+                "WHERE id = ? AND json_extract(doc, '$.used') IS NULL",
+                (digest,),
+            )
+        return first.rowcount > 0
+
+    def delete_token(self, digest: str) -> None:
+        """Forget one token."""
+        with self._lock:
+            self._db.execute("DELETE FROM token WHERE id = ?", (digest,))
+
+    def delete_family(self, family: str) -> None:
+        """Forget all tokens that rest on the same consent."""
+        with self._lock:
+            self._db.execute("DELETE FROM token WHERE json_extract(doc, '$.family') = ?", (family,))
+
+    def delete_tokens(self) -> int:
+        """Forget all tokens; return how many there were."""
+        with self._lock:
+            return self._db.execute("DELETE FROM token").rowcount
+
     def put_document(self, kind: str, doc_id: str, doc: Document, *, owner: str = "") -> None:
         """Keep a document of an area; one of the same kind, owner and id is replaced and stays where it is in order.
 

@@ -1,29 +1,25 @@
-"""The token endpoint (RFC 6749 sections 2.3.1, 4.4 and 5) and the check of a bearer token. Secrets are never shown."""
+"""What the sandbox knows of access tokens, refresh tokens and authorization codes. How one is got is in grants."""
 
 from __future__ import annotations
 
-import binascii
-from base64 import b64decode
 from dataclasses import dataclass
 from hashlib import sha256
-from hmac import compare_digest
-from typing import TYPE_CHECKING
-from urllib.parse import unquote_plus
-
-from pokitdok_sandbox.calls import Answer, Call, Handler
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pokitdok_sandbox.world import World
 
-LIFETIME = 3600
-"""Seconds that a token lives, in every recording."""
+CODE_LIFE = 60
+"""Seconds between consent and the use of its code; RFC 6749 section 4.1.2 allows ten minutes at most."""
+REFRESH_LIFE = 30 * 24 * 3600
+"""Seconds that a refresh token lives. Not known of the platform."""
+
+Kind = Literal["access", "refresh", "code"]
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a token: the application, and the scopes that it asked for."""
+    """Who holds a token: the application, and the scopes that were granted."""
 
     client_id: str
     scopes: frozenset[str]
@@ -33,70 +29,43 @@ NOBODY = Holder("", frozenset())
 """Who calls an operation that needs no token."""
 
 
-def create_token(call: Call) -> Answer:
-    """Issue a token for client credentials; each call another one, and earlier ones stay valid.
+def issue(world: World, kind: Kind, now: float, *, client_id: str, scopes: list[str], **more: Any) -> str:
+    """Make a token or a code and remember it by its digest alone.
 
-    It has whatever scopes were asked for (RFC 6749 section 3.3); nothing is known of how the platform granted them.
+    ``more`` may hold ``family``: the consent that it rests on, so that all of one family can be withdrawn together.
     """
-    form: dict[str, str] = call.body
-    settings = call.world.settings
-    offered = [*basic_credentials(call.authorization)] or [(form.get("client_id", ""), form.get("client_secret", ""))]
-    if not any(_same(pair, (settings.client_id, settings.client_secret)) for pair in offered):
-        return Answer({"error": "invalid_client"}, status=400)
-    if "grant_type" not in form:
-        return Answer({"error": "invalid_request"}, status=400)
-    if form["grant_type"] != "client_credentials":
-        return Answer({"error": "unsupported_grant_type"}, status=400)
-    token = call.world.new_token()
-    expires = call.now + LIFETIME
-    scopes = form.get("scope", "").split()
-    call.world.store.put_token(
-        _digest(token), {"client_id": settings.client_id, "issued": call.now, "expires": expires, "scopes": scopes}
+    life = {"access": world.settings.token_life, "refresh": REFRESH_LIFE, "code": CODE_LIFE}[kind]
+    text = world.new_token()
+    world.store.put_token(
+        digest(text),
+        {"kind": kind, "client_id": client_id, "issued": now, "expires": now + life, "scopes": scopes, **more},
     )
-    issued = {"access_token": token, "token_type": "bearer", "expires": int(expires), "expires_in": LIFETIME}
-    return Answer(issued | ({"scope": " ".join(scopes)} if scopes else {}))
+    return text
+
+
+def find(world: World, text: str, kind: Kind, now: float) -> dict[str, Any] | None:
+    """Return what is known about a token or a code that has not ended; None for any other text."""
+    known = world.store.token(digest(text))
+    # a file of an older version has no kind
+    if known is None or now >= known["expires"] or known.get("kind", "access") != kind:
+        return None
+    return known
 
 
 def holder_of(world: World, authorization: str, now: float) -> Holder | None:
-    """Return who is behind an Authorization header, or None when its token is missing, wrong or expired."""
+    """Return who is behind an Authorization header, or None when its token is missing, wrong or ended."""
+    known = find(world, bearer_of(authorization), "access", now)
+    if known is None:
+        return None
+    return Holder(known["client_id"], frozenset(known.get("scopes", [])))
+
+
+def bearer_of(authorization: str) -> str:
+    """Return the token in an Authorization header; empty when it has none."""
     scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer":
-        return None
-    known = world.store.token(_digest(token.strip()))
-    if known is None or now >= known["expires"]:
-        return None
-    return Holder(known["client_id"], frozenset(known.get("scopes", [])))  # a file of an older version has no scopes
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def basic_credentials(authorization: str) -> Iterator[tuple[str, str]]:
-    """Yield the readings of a Basic header: as it is, and decoded from the form encoding of RFC 6749 section 2.3.1.
-
-    Either base64 alphabet will do, padded or not, and a line end after the secret is dropped: the platform's own
-    documentation makes the value with ``echo``, which puts one there.
-    """
-    scheme, _, encoded = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        return
-    encoded = encoded.strip().rstrip("=").replace("-", "+").replace("_", "/")
-    try:
-        decoded = b64decode(encoded + "=" * (-len(encoded) % 4), validate=True).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError):
-        yield "", ""
-        return
-    client_id, _, secret = decoded.removesuffix("\n").removesuffix("\r").partition(":")
-    yield client_id, secret
-    yield unquote_plus(client_id), unquote_plus(secret)
-
-
-def _same(offered: tuple[str, str], expected: tuple[str, str]) -> bool:
-    # & instead of `and`: the time taken must not tell which of the two was wrong
-    return compare_digest(offered[0].encode(), expected[0].encode()) & compare_digest(
-        offered[1].encode(), expected[1].encode()
-    )
-
-
-def _digest(token: str) -> str:
-    return sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-HANDLERS = {"create_token": Handler(create_token, activity=None)}
+def digest(text: str) -> str:
+    """Return the name under which a token is kept."""
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 RATE_PERIOD = 60
 """Seconds of one rate limit period, per minute as documented since 2017."""
 RATE_CAP = 1000
-"""Calls per period as recorded. It is reported, never enforced: the fault ``rate_limit`` shows the refusal."""
-CREDITS = 10_000
-"""Credits at the start; the balance may become negative, as recorded for test applications."""
+"""Calls per period as recorded: what is reported when no limit is enforced."""
 
 
 @dataclass
@@ -31,11 +29,16 @@ class Counters:
 
     token_requests: int = 0
     requests: Counter[str] = field(default_factory=Counter)
+    tokens_issued: Counter[str] = field(default_factory=Counter)
+    tokens_refused: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     warnings: int = 0
-    credits_billed: int = 0
+    credits_billed: Counter[str] = field(default_factory=Counter)
+    """By client id."""
+    executed: Counter[str] = field(default_factory=Counter)
+    rate_limited: int = 0
     _period: int = 0
-    _period_calls: int = 0
+    _period_calls: Counter[str] = field(default_factory=Counter)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def count_request(self, operation_id: str, *, token: bool) -> None:
@@ -43,6 +46,14 @@ class Counters:
         with self._lock:
             self.requests[operation_id] += 1
             self.token_requests += token
+
+    def count_token(self, grant: str, error: str | None) -> None:
+        """Count what the token endpoint decided: a token for this grant, or this OAuth error."""
+        with self._lock:
+            if error is None:
+                self.tokens_issued[grant] += 1
+            else:
+                self.tokens_refused[error] += 1
 
     def count_fault(self, name: str) -> None:
         """Count one fault that was ordered and fired."""
@@ -54,41 +65,59 @@ class Counters:
         with self._lock:
             self.warnings += number
 
-    def bill(self, credits_billed: int) -> int:
-        """Take credits and return what is left."""
+    def count_executed(self, operation_id: str) -> None:
+        """Count one request that was carried out, whatever became of its answer."""
         with self._lock:
-            self.credits_billed += credits_billed
-            return CREDITS - self.credits_billed
+            self.executed[operation_id] += 1
 
-    def rate(self, now: float) -> dict[str, int]:
-        """Count one call against the rate limit and return the three members of meta that tell of it."""
+    def bill(self, client_id: str, credits_billed: int) -> int:
+        """Take credits of an application and return how many it has used so far."""
+        with self._lock:
+            self.credits_billed[client_id] += credits_billed
+            return self.credits_billed[client_id]
+
+    def rate(self, client_id: str, now: float, limit: int | None) -> dict[str, int] | None:
+        """Count one call against the rate limit and return the three members of meta that tell of it.
+
+        None, and nothing is counted, when the limit is reached.
+        """
         period = int(now // RATE_PERIOD)
         with self._lock:
             if period != self._period:
-                self._period, self._period_calls = period, 0
-            self._period_calls += 1
+                self._period = period
+                self._period_calls.clear()
+            if limit is not None and self._period_calls[client_id] >= limit:
+                self.rate_limited += 1
+                return None
+            self._period_calls[client_id] += 1
             return {
-                "rate_limit_amount": self._period_calls,
-                "rate_limit_cap": RATE_CAP,
+                "rate_limit_amount": self._period_calls[client_id],
+                "rate_limit_cap": RATE_CAP if limit is None else limit,
                 "rate_limit_reset": (period + 1) * RATE_PERIOD,
             }
 
     def clear(self) -> None:
         """Start over."""
         with self._lock:
-            self.token_requests = self.warnings = self.credits_billed = self._period_calls = 0
-            self.requests.clear()
-            self.faults.clear()
+            self.token_requests = self.warnings = self.rate_limited = 0
+            for counted in (self.requests, self.executed, self.tokens_issued, self.tokens_refused, self.faults):
+                counted.clear()
+            self.credits_billed.clear()
+            self._period_calls.clear()
 
     def state(self) -> dict[str, Any]:
         """Return the counters in JSON form."""
         with self._lock:
             return {
                 "token_requests": self.token_requests,
+                "tokens_issued": dict(self.tokens_issued),
+                "tokens_refused": dict(self.tokens_refused),
                 "requests": dict(self.requests),
+                "executed": dict(self.executed),
                 "warnings": self.warnings,
                 "faults": dict(self.faults),
-                "credits_billed": self.credits_billed,
+                "rate_limited": self.rate_limited,
+                "credits_billed": self.credits_billed.total(),
             }
 
 

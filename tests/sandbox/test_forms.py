@@ -11,8 +11,8 @@ import yaml
 from pokitdok_sandbox import Settings, create_app
 from pokitdok_sandbox.calls import Answer, Handler
 from pokitdok_sandbox.contract import Contract, load_contract
+from pokitdok_sandbox.grants import create_token
 from pokitdok_sandbox.reading import form_asked_for
-from pokitdok_sandbox.tokens import HANDLERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,7 +131,7 @@ def harbor() -> Starlette:
         },
     }
     handlers = {
-        **HANDLERS,
+        "create_token": Handler(create_token, activity=None),
         "weigh_boat": Handler(lambda call: Answer(call.body["name"]), activity="boats", billed=True),
     }
     return create_app(contract=Contract(document), handlers=handlers)

@@ -170,6 +170,9 @@ def test_a_port_in_use_is_one_clear_line_and_exit_2() -> None:
         (["--port", "99999"], "--port"),
         (["--db", "absent/folder/state.sqlite"], "folder that exists"),
         (["--client-secret", ""], "client secret"),
+        (["--app", "without-a-secret"], "secret"),
+        (["--token-life", "0"], "token life"),
+        (["--redirect-uri", "home"], "redirect URI"),
     ],
 )
 def test_an_option_that_cannot_be_served_is_one_clear_line_and_exit_2(options: list[str], word: str) -> None:
@@ -198,3 +201,17 @@ def test_the_door_names_what_it_has_not() -> None:
     unknown: Any = "Sandpit"
     with pytest.raises(AttributeError, match="Sandpit"):
         getattr(pokitdok_sandbox, unknown)
+
+
+def test_options_make_applications_and_limits() -> None:
+    options = ["--app", "kiosk:a:b", "--token-life", "7", "--mode", "production", "--credits", "3", "--rate-limit", "9"]
+    with command(*options, "--consent", "allow", "--redirect-uri", "https://app.example.org/home") as (_, lines):
+        url = address(lines)
+        form = {"grant_type": "client_credentials", "client_id": "kiosk", "client_secret": "a:b"}
+        answer = httpx.post(f"{url}/oauth2/token", data=form).json()
+        assert answer["expires_in"] == 7
+        headers = {"authorization": f"Bearer {answer['access_token']}"}
+        meta = httpx.get(f"{url}/api/v4/activities/", headers=headers).json()["meta"]
+        assert (meta["application_mode"], meta["rate_limit_cap"]) == ("production", 9)
+        sent = httpx.get(f"{url}/oauth2/authorize", params={"response_type": "code", "client_id": "kiosk"})
+        assert sent.headers["location"].startswith("https://app.example.org/home?code=")

@@ -9,7 +9,7 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from pokitdok_sandbox.tokens import basic_credentials
+from pokitdok_sandbox.applications import basic_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable

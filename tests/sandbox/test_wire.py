@@ -195,7 +195,11 @@ async def test_state_counts_requests_by_operation_and_reset_starts_over(
     assert sorted(served) == sorted(operation.id for operation in load_contract().operations)
     assert state == {
         "token_requests": 1,
+        "tokens_issued": {"client_credentials": 1},
+        "tokens_refused": {},
         "requests": {"create_token": 1, "check_eligibility": 2, "list_activities": 1},
+        "executed": {"create_token": 1, "check_eligibility": 2, "list_activities": 1},
+        "rate_limited": 0,
         "warnings": 0,
         "faults": {},
         "credits_billed": 2,
