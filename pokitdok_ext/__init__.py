@@ -35,6 +35,9 @@ if TYPE_CHECKING:
         TokenThrottledError,
         TokenUnavailableError,
     )
+    from ._file_store import FileStore
+    from ._redis_store import RedisStore
+    from ._stores import StoredToken, StoreError, TokenStore
     from ._tokens import TokenState
 
 __version__ = "0.1.0"
@@ -44,6 +47,7 @@ __all__ = [
     "AuthenticationError",
     "ClientClosedError",
     "ConfigurationError",
+    "FileStore",
     "InvalidClientError",
     "InvalidRequestError",
     "InvalidResponseError",
@@ -52,14 +56,18 @@ __all__ = [
     "PermanentTokenError",
     "PokitDokError",
     "RateLimitError",
+    "RedisStore",
     "ScopeError",
     "ServerError",
+    "StoreError",
+    "StoredToken",
     "TokenEndpointMovedError",
     "TokenError",
     "TokenForbiddenError",
     "TokenRefusedError",
     "TokenResponseError",
     "TokenState",
+    "TokenStore",
     "TokenThrottledError",
     "TokenUnavailableError",
     "TradingPartnerRejectionError",
@@ -67,14 +75,23 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:  # a type checker would take any misspelled name for one of these
+    _HOMES = {
+        "FileStore": "_file_store",
+        "RedisStore": "_redis_store",
+        "StoreError": "_stores",
+        "StoredToken": "_stores",
+        "TokenState": "_tokens",
+        "TokenStore": "_stores",
+        "connect": "_client",
+    }
 
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         errors = import_module("pokitdok_ext._errors")
-        home = {"connect": "pokitdok_ext._client", "TokenState": "pokitdok_ext._tokens"}.get(name)
-        if home is None:
-            home = "pokitdok_ext._errors" if hasattr(errors, name) else "pokitdok_api.errors"
+        home = f"pokitdok_ext.{_HOMES.get(name, '_errors')}"
+        if name not in _HOMES and not hasattr(errors, name):
+            home = "pokitdok_api.errors"
         value = globals()[name] = getattr(import_module(home), name)
         return value
 

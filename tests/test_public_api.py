@@ -19,6 +19,7 @@ NAMES = [
     "AuthenticationError",
     "ClientClosedError",
     "ConfigurationError",
+    "FileStore",
     "InvalidClientError",
     "InvalidRequestError",
     "InvalidResponseError",
@@ -27,14 +28,18 @@ NAMES = [
     "PermanentTokenError",
     "PokitDokError",
     "RateLimitError",
+    "RedisStore",
     "ScopeError",
     "ServerError",
+    "StoreError",
+    "StoredToken",
     "TokenEndpointMovedError",
     "TokenError",
     "TokenForbiddenError",
     "TokenRefusedError",
     "TokenResponseError",
     "TokenState",
+    "TokenStore",
     "TokenThrottledError",
     "TokenUnavailableError",
     "TradingPartnerRejectionError",
@@ -58,7 +63,8 @@ def test_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_every_error_has_one_root_and_a_name_in_error() -> None:
-    errors = [getattr(pokitdok_ext, name) for name in NAMES if name not in {"TokenState", "connect"}]
+    others = {"FileStore", "RedisStore", "StoredToken", "TokenState", "TokenStore", "connect"}
+    errors = [getattr(pokitdok_ext, name) for name in NAMES if name not in others]
     assert all(issubclass(error, pokitdok_ext.PokitDokError) for error in errors)
     assert all(error.__name__.endswith("Error") for error in errors)
 
