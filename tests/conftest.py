@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+OLD_LOCK = ROOT / "tests" / "sandbox" / "old-client.lock"
+OLD_CLIENT = ROOT / ".cache" / "old-client"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,3 +40,30 @@ def _no_credentials_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests never read the credentials of the person who runs them."""
     for name in ("POKITDOK_CLIENT_ID", "POKITDOK_CLIENT_SECRET", "POKITDOK_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def old_python() -> str:
+    """The Python of an environment that holds the old official client and nothing of ours; made once, by the lock."""
+    stamp = OLD_CLIENT / "made-from"
+    made_from = f"{hashlib.sha256(OLD_LOCK.read_bytes()).hexdigest()} {sys.version}"
+    python = OLD_CLIENT / ("Scripts" if os.name == "nt" else "bin") / "python"
+    if not (stamp.is_file() and stamp.read_text() == made_from):
+        shutil.rmtree(OLD_CLIENT, ignore_errors=True)
+        make = [sys.executable, "-m", "venv", str(OLD_CLIENT)]
+        install = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(OLD_LOCK)]
+        try:
+            for line in (make, install):
+                subprocess.run(line, check=True, capture_output=True, timeout=600)
+        except (OSError, subprocess.SubprocessError) as error:
+            here = OLD_CLIENT.relative_to(ROOT)
+            reason = (
+                f"the environment of the old client could not be made ({type(error).__name__})."
+                " Where a package index is in reach, this makes it: "
+                f"python -m venv {here} && {here}/bin/pip install --require-hashes -r {OLD_LOCK.relative_to(ROOT)}"
+            )
+            if os.environ.get("POKITDOK_REQUIRE_PEERS") == "1":
+                pytest.fail(reason, pytrace=False)
+            pytest.skip(reason)
+        stamp.write_text(made_from)
+    return str(python)

@@ -180,6 +180,22 @@ def test_callback_that_fails_costs_no_token(platform: Platform, caplog: pytest.L
     assert "token-1" not in caplog.text
 
 
+def test_authorization_url_names_what_is_asked_for(platform: Platform) -> None:
+    client = platform.connect(redirect_uri="https://app.example.com/back", scope=["user_schedule", "other"])
+    address, state = client.authorization_url()
+    url = httpx.URL(address)
+    assert str(url.copy_with(query=None)) == f"{BASE}/oauth2/authorize"
+    assert dict(url.params) == {
+        "response_type": "code",
+        "client_id": "the-id",
+        "redirect_uri": "https://app.example.com/back",
+        "scope": "user_schedule other",
+        "state": state,
+    }
+    assert len(state) >= 32
+    assert client.authorization_url()[1] != state
+
+
 def test_threads_share_one_fetch_and_see_their_own_status(platform: Platform) -> None:
     statuses = {f"/api/v4/activities/{n}": n for n in (200, 402, 404, 422, 500)}
     together = threading.Barrier(len(statuses))

@@ -45,9 +45,7 @@ TABLE = [
     Row("icd_convert", {"code": "250.12"}, "convert_icd_code"),
     Row("eligibility", {"eligibility_request": BODY}, "check_eligibility"),
     Row("enrollment", {"enrollment_request": BODY}, "submit_enrollment"),
-    Row(
-        "enrollment_snapshot", {"trading_partner_id": "MOCKPAYER", "x12_file": FILE}, "create_enrollment_snapshot"
-    ),
+    Row("enrollment_snapshot", {"trading_partner_id": "MOCKPAYER", "x12_file": FILE}, "create_enrollment_snapshot"),
     Row("enrollment_snapshots", {}, "list_enrollment_snapshots"),
     Row("enrollment_snapshots", {"snapshot_id": UUID}, "get_enrollment_snapshot"),
     Row("enrollment_snapshot_data", {"snapshot_id": UUID}, "get_enrollment_snapshot_data"),
@@ -125,7 +123,9 @@ def example_for(operation_id: str) -> Any:
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.method}-{row.operation}")
 def test_method_reaches_its_operation(row: Row, sandbox: Sandbox, client: PokitDokClient, tmp_path: Path) -> None:
     file = tmp_path / "file.x12"
-    file.write_text("ISA*00*          *00*          *ZZ*SENDER         *ZZ*RECEIVER       *261124*1200*^*00501*1*0*T*:~")
+    file.write_text(
+        "ISA*00*          *00*          *ZZ*SENDER         *ZZ*RECEIVER       *261124*1200*^*00501*1*0*T*:~"
+    )
     given = {BODY: lambda: example_for(row.operation), FILE: lambda: str(file)}
     arguments = {
         name: given[value]() if value is BODY or value is FILE else value for name, value in row.arguments.items()

@@ -4,8 +4,10 @@ import json
 import platform
 import threading
 from collections.abc import Callable, Mapping
+from secrets import token_urlsafe
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import httpx
 
@@ -16,6 +18,7 @@ from pokitdok_api._requests import query
 from pokitdok_api.errors import AuthenticationError, InvalidResponseError, activity_id, error_for
 from pokitdok_ext import __version__
 from pokitdok_ext._client import connect
+from pokitdok_ext._errors import ConfigurationError
 
 from ._directories import Directories, Identities, Scheduling
 from ._paths import operation_for
@@ -164,12 +167,22 @@ class PokitDokClient(Transactions, Directories, Scheduling, Identities):
     def initialize_api_client(self) -> None:
         """Nothing is left to do here; kept because programs call it."""
 
+    def authorization_url(self) -> tuple[str, str]:
+        """Where to send a user who is to grant the scopes, and the state that must come back with the code."""
+        state = token_urlsafe(24)
+        asked = {"response_type": "code", "client_id": self.client_id, "redirect_uri": self.redirect_uri}
+        asked |= {"scope": " ".join(self.scope or ()), "state": state}
+        given = {name: value for name, value in asked.items() if value}
+        return f"{self.authorize_url}?{urlencode(given)}", state
+
     def fetch_access_token(self, code: str | None = None) -> dict[str, Any]:
         """Fetch a token now, whatever is there, and return its dictionary.
 
         Raises:
             TokenError: None can be had.
         """
+        if code is not None:
+            raise ConfigurationError("tokens by an authorization code are not built yet")
         self._book.forget()
         self.typed.tokens.invalidate()
         return self.token

@@ -1,11 +1,10 @@
-"""Runs the old official client's own test suite, unmodified, against a sandbox; prints what became of each test as JSON.
+"""Runs the old official client's own test suite, unmodified, against a sandbox; prints what became of each test.
 
     python run_old_suite.py FOLDER URL CLIENT_ID CLIENT_SECRET [compat]
 
-FOLDER is the unpacked source distribution. With `compat` the suite imports `pokitdok_ext.compat` in place of `pokitdok`.
-The suite was written for nose, which no longer runs: each test is called as nose did, on an instance of its own. It reads
-an X12 file that the distribution does not have; the one in the working folder is ours. It has no way to name a server, so
-the base URL goes into its settings. It runs in an interpreter of its own, as it needs names of its own.
+FOLDER holds the suite's package `tests`. With `compat` it imports `pokitdok_ext.compat` in place of `pokitdok`. It was
+written for nose, which no longer runs: each test is called as nose did, on an instance of its own. It cannot name a
+server, so the base URL goes into its settings. It runs in an interpreter of its own, which need not have ours.
 """
 
 import importlib
@@ -18,9 +17,7 @@ def main(folder: str, url: str, client_id: str, client_secret: str, client: str 
     os.environ.update(POKITDOK_CLIENT_ID=client_id, POKITDOK_CLIENT_SECRET=client_secret)
     sys.path.insert(0, folder)
     if client == "compat":
-        from pokitdok_ext import compat
-
-        sys.modules["pokitdok"] = compat
+        sys.modules["pokitdok"] = importlib.import_module("pokitdok_ext.compat")
     suite = importlib.import_module("tests.test_api_client")
     suite.client_settings["base"] = url
     names = [name for name in vars(suite.TestAPIClient) if name.startswith("test_")]
@@ -31,7 +28,7 @@ def outcome(cases: type, name: str) -> str:
     """`passed`, or the kind of what was raised and its text."""
     try:
         getattr(cases(), name)()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a failure is what is told
         return f"{type(error).__name__}: {error}"[:400]
     return "passed"
 

@@ -5,12 +5,9 @@ Ours, with id and secret or with a token alone, is tested where ours lives.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import shutil
 import subprocess
-import sys
 import urllib.parse
 import urllib.request
 from base64 import urlsafe_b64encode
@@ -26,8 +23,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = ROOT.parent / "shared" / "seed"
-LOCK = Path(__file__).parent / "old-client.lock"
-OLD_CLIENT = ROOT / ".cache" / "old-client"
 WELL_KNOWN = "5317f51527a27620f2ec7533"
 PLATFORM = "https://platform.pokitdok.com"
 
@@ -76,33 +71,6 @@ def sandbox() -> Iterator[Sandbox]:
     # characters that make the two base64 alphabets differ
     with Sandbox(client_id="way-in-??>>", client_secret="s~?>ecret~?>~?>of-forty-signs-or-more-so") as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def old_python() -> str:
-    """The Python of an environment that holds the old official client and nothing of ours; made once, by the lock."""
-    stamp = OLD_CLIENT / "made-from"
-    made_from = f"{hashlib.sha256(LOCK.read_bytes()).hexdigest()} {sys.version}"
-    python = OLD_CLIENT / ("Scripts" if os.name == "nt" else "bin") / "python"
-    if not (stamp.is_file() and stamp.read_text() == made_from):
-        shutil.rmtree(OLD_CLIENT, ignore_errors=True)
-        make = [sys.executable, "-m", "venv", str(OLD_CLIENT)]
-        install = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(LOCK)]
-        try:
-            for line in (make, install):
-                subprocess.run(line, check=True, capture_output=True, timeout=600)
-        except (OSError, subprocess.SubprocessError) as error:
-            here = OLD_CLIENT.relative_to(ROOT)
-            reason = (
-                f"the environment of the old client could not be made ({type(error).__name__})."
-                " Where a package index is in reach, this makes it: "
-                f"python -m venv {here} && {here}/bin/pip install --require-hashes -r {LOCK.relative_to(ROOT)}"
-            )
-            if os.environ.get("POKITDOK_REQUIRE_PEERS") == "1":
-                pytest.fail(reason, pytrace=False)
-            pytest.skip(reason)
-        stamp.write_text(made_from)
-    return str(python)
 
 
 def test_curl_as_documented(sandbox: Sandbox, program: Callable[[str], str]) -> None:
