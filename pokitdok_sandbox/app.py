@@ -12,7 +12,23 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from pokitdok_sandbox import activities, authorization, claims, eligibility, examples, grants, reading, trading_partners
+from pokitdok_sandbox import (
+    activities,
+    authorization,
+    claims,
+    codes,
+    eligibility,
+    examples,
+    grants,
+    payers,
+    pharmacy,
+    pharmacy_coverage,
+    plans,
+    prices,
+    providers,
+    reading,
+    trading_partners,
+)
 from pokitdok_sandbox.calls import Call, Handler
 from pokitdok_sandbox.contract import Contract, ContractError, Operation, load_contract
 from pokitdok_sandbox.pipeline import Pipeline
@@ -34,6 +50,13 @@ HANDLERS: Mapping[str, Handler] = {
     **eligibility.HANDLERS,
     **claims.HANDLERS,
     **trading_partners.HANDLERS,
+    **payers.HANDLERS,
+    **plans.HANDLERS,
+    **prices.HANDLERS,
+    **codes.HANDLERS,
+    **providers.HANDLERS,
+    **pharmacy.HANDLERS,
+    **pharmacy_coverage.HANDLERS,
 }
 
 

@@ -38,8 +38,25 @@ OWN_BODIES = {
 }
 """Operations whose rules do not take any body that the contract allows: what they are sent instead, and why."""
 
-PATHS = {"get_activity": WELL_KNOWN_ACTIVITY, "get_trading_partner": "MOCKPAYER"}
+PATHS = {
+    "get_activity": WELL_KNOWN_ACTIVITY,
+    "get_trading_partner": "MOCKPAYER",
+    "get_provider": "1467560003",
+    "get_medical_procedure": "99213",
+    "convert_icd_code": "250.12",
+}
 """Ids that rules look up; an example answers for any id. update_activity gets a claim of this very test."""
+
+PRICE = {"cpt_code": "99385", "zip_code": "29412"}
+PDP = {"trading_partner_id": "medicare_national", "plan_number": "S5820003"}
+QUERIES = {
+    "list_cash_prices": PRICE,
+    "list_insurance_prices": PRICE,
+    "list_pharmacy_plans": PDP,
+    "list_pharmacy_formulary": {**PDP, "drug": "simvastatin"},
+    "list_pharmacy_drug_costs": {**PDP, "drug": "simvastatin"},
+}
+"""What rules want in the query; elsewhere a required parameter is anything."""
 
 ANY_SCOPE = "user_schedule business_schedule"
 
@@ -99,7 +116,8 @@ async def ask(
     return await client.request(
         operation.method,
         re.sub(r"\{[^}]+\}", known, operation.path),
-        params={name: "1" for name, parameter in operation.parameters.items() if parameter.required},
+        params=QUERIES.get(operation.id)
+        or {name: "1" for name, parameter in operation.parameters.items() if parameter.required},
         **{**sent, "headers": {**sent.get("headers", {}), "accept": accept}},
     )
 
@@ -199,4 +217,4 @@ async def test_state_tells_rules_from_examples(bare: httpx.AsyncClient) -> None:
 
 
 def test_each_table_names_operations_of_the_contract() -> None:
-    assert OWN_BODIES.keys() | PATHS.keys() <= {operation.id for operation in CONTRACT.operations}
+    assert OWN_BODIES.keys() | PATHS.keys() | QUERIES.keys() <= {operation.id for operation in CONTRACT.operations}

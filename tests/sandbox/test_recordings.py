@@ -64,8 +64,13 @@ def differences(theirs: Any, ours: Any, place: str = "") -> Iterator[str]:
 
 
 def union(items: list[Any]) -> Any:
-    maps = [item for item in items if isinstance(item, dict)]
-    return {name: value for item in maps for name, value in item.items()}
+    """Return one map with the members of all, the maps inside them put together likewise."""
+    found: dict[str, Any] = {}
+    for item in items:
+        for name, value in item.items() if isinstance(item, dict) else ():
+            both = isinstance(value, dict) and isinstance(found.get(name), dict)
+            found[name] = union([found[name], value]) if both else value
+    return found
 
 
 async def differing(api: httpx.AsyncClient) -> set[tuple[str, str]]:
@@ -127,6 +132,7 @@ def test_the_recordings_reach_every_area() -> None:
         ({"a": 1}, {"a": "1"}, ["/a"]),
         ({"a": [{"b": 1}]}, {"a": [{"c": 1}, {"b": 1}]}, []),
         ({"a": [{"b": 1}]}, {"a": [{"c": 1}]}, ["/a/b"]),
+        ({"a": [{"b": {"c": 1}}]}, {"a": [{"b": {"c": 2}}, {"b": {"d": 1}}]}, []),
         ({}, {"a": 1}, []),
     ],
 )
