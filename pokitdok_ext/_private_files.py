@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-_POSIX = os.name == "posix"
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _ELSEWHERE = "pass a directory of your own for tokens alone, such as FileStore('~/.cache/pokitdok')"
 
@@ -37,7 +36,7 @@ def private_directory(directory: Path) -> Path:
         OSError: It cannot be made or looked at.
     """
     real = directory.resolve()
-    if _POSIX:
+    if sys.platform != "win32":
         _refuse_open_ancestors(real)
     for missing in [path for path in (real, *real.parents) if not path.exists()][::-1]:
         with suppress(FileExistsError):
@@ -45,11 +44,11 @@ def private_directory(directory: Path) -> Path:
     info = real.stat()
     if not stat.S_ISDIR(info.st_mode):
         raise StoreError(f"{real} is not a directory: {_ELSEWHERE}")
-    if _POSIX and info.st_mode & stat.S_ISVTX and info.st_mode & stat.S_IWOTH:
+    if sys.platform != "win32" and info.st_mode & stat.S_ISVTX and info.st_mode & stat.S_IWOTH:
         raise StoreError(f"{real} is for all users: {_ELSEWHERE}")
-    if _POSIX and info.st_uid != os.geteuid():
+    if sys.platform != "win32" and info.st_uid != os.geteuid():
         raise StoreError(f"{real} belongs to another user: {_ELSEWHERE}")
-    if _POSIX and info.st_mode & 0o077:
+    if sys.platform != "win32" and info.st_mode & 0o077:
         raise StoreError(f"{real} is open to other users: chmod 700 {real}, or {_ELSEWHERE}")
     return real
 
@@ -73,9 +72,9 @@ def open_private(path: Path, flags: int) -> int:
     fault = None
     if not stat.S_ISREG(info.st_mode):
         fault = "is not a regular file"
-    elif _POSIX and info.st_uid != os.geteuid():
+    elif sys.platform != "win32" and info.st_uid != os.geteuid():
         fault = "belongs to another user"
-    elif _POSIX and info.st_mode & 0o077:
+    elif sys.platform != "win32" and info.st_mode & 0o077:
         fault = "is open to other users, who may have read or changed it"
     if fault:
         os.close(descriptor)
@@ -123,8 +122,10 @@ class KernelLock:
             if self not in _open_locks:
                 return
             _open_locks.remove(self)
-            if sys.platform != "win32":  # a program about to be started may still have a copy of the descriptor
-                with suppress(OSError):
+            with suppress(OSError):  # not left to close(): a program about to be started may still have a copy
+                if sys.platform == "win32":
+                    msvcrt.locking(self._descriptor, msvcrt.LK_UNLCK, 1)
+                else:
                     fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
 

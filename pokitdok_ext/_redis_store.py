@@ -206,6 +206,9 @@ def _client(redis: Any, url: str, *, allow_plaintext: bool) -> Any:
             "in user and password percent-encoded"
         )
     options = client.connection_pool.connection_kwargs
+    user, password = options.pop("username", None), options.pop("password", None)
+    if password is not None:  # some versions of redis-py show it in repr(client)
+        options["credential_provider"] = redis.UsernamePasswordCredentialProvider(user, password)
     plain = client.connection_pool.connection_class is redis.Connection
     if plain and options.get("host", "localhost") not in _LOOPBACK and not allow_plaintext:
         raise ConfigurationError(

@@ -270,7 +270,11 @@ def test_of_eight_processes_one_fetches(url: str) -> None:
         for process in children:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-        outputs = [process.communicate("go\n", timeout=60)[0] for process in children]
+        for process in children:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        outputs = [process.communicate(timeout=60)[0] for process in children]
     finally:
         for process in children:
             process.kill()
@@ -396,6 +400,19 @@ def test_password_is_not_shown() -> None:
         store.load(KEY)
     assert repr(store) == f"RedisStore('127.0.0.1:{port}', prefix='pokitdok')"
     assert "canary" not in f"{caught.value!r} {store} {vars(store)}"
+
+
+@pytest.mark.peer
+def test_user_and_password_of_the_url_are_those_of_the_connection(server: str, raw: Any) -> None:
+    raw.acl_setuser("ada", enabled=True, passwords=["+pass/word"], keys=["*"], commands=["+@all"])
+    address = server.removeprefix("unix://")
+    store = RedisStore(f"unix://ada:pass%2Fword@{address}")
+    store.save(KEY, stored_token())
+    assert store.client.acl_whoami() in {b"ada", "ada"}
+    with pytest.raises(StoreError, match="AuthenticationError; check that it runs, and address, password and rights"):
+        RedisStore(f"unix://ada:wrong@{address}").load(KEY)
+    raw.acl_deluser("ada")
+    store.client.close()
 
 
 def test_client_of_asyncio_is_refused() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -62,6 +62,73 @@ class TestDictStore(TokenStoreContract):
     @pytest.fixture
     def write_raw(self, texts: dict[str, str]) -> Callable[[str, str], None]:
         return texts.__setitem__
+
+
+class NeverLocks(DictStore):
+    @contextmanager
+    def lock(self, key: str, limit: float) -> Iterator[bool]:
+        yield True
+
+
+class KeepsItsLock(DictStore):
+    @contextmanager
+    def lock(self, key: str, limit: float) -> Iterator[bool]:
+        yield self._locks.setdefault(key, threading.Lock()).acquire(timeout=limit)
+
+
+class LocksAllKeysAtOnce(DictStore):
+    def lock(self, key: str, limit: float) -> AbstractContextManager[bool]:
+        return super().lock("", limit)
+
+
+class DeletesAnything(DictStore):
+    def delete(self, key: str, token: StoredToken) -> None:
+        self._texts.pop(key, None)
+
+
+class DeletesNothing(DictStore):
+    def delete(self, key: str, token: StoredToken) -> None:
+        pass
+
+
+class ForgetsRefreshTokens(DictStore):
+    def save(self, key: str, token: StoredToken) -> None:
+        super().save(key, replace(token, refresh=None))
+
+
+class KeepsTheFirst(DictStore):
+    def save(self, key: str, token: StoredToken) -> None:
+        self._texts.setdefault(key, token.to_json(key))
+
+
+class ShowsItsContent(DictStore):
+    def __repr__(self) -> str:
+        return repr(self._texts)
+
+
+@pytest.mark.parametrize(
+    ("store", "test"),
+    [
+        (NeverLocks, "test_lock_excludes_another_handle"),
+        (NeverLocks, "test_lock_excludes_another_thread_with_the_same_handle"),
+        (NeverLocks, "test_no_patience_is_no_wait"),
+        (KeepsItsLock, "test_lock_excludes_another_handle"),
+        (KeepsItsLock, "test_lock_ends_with_an_exception"),
+        (LocksAllKeysAtOnce, "test_locks_of_two_keys_are_two"),
+        (DeletesAnything, "test_newer_token_of_another_is_not_deleted"),
+        (DeletesNothing, "test_token_is_deleted"),
+        (ForgetsRefreshTokens, "test_refresh_token_comes_back"),
+        (KeepsTheFirst, "test_later_token_replaces_the_earlier"),
+        (ShowsItsContent, "test_secrets_are_not_shown"),
+    ],
+)
+def test_suite_finds_the_fault_of_a_store(store: type[DictStore], test: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pokitdok_ext.testing.stores.PATIENCE", 0.2)
+    texts: dict[str, str] = {}
+    locks: dict[str, threading.Lock] = {}
+    with pytest.raises(pytest.fail.Exception) as caught:
+        getattr(TokenStoreContract(), test)(lambda: store(texts, locks))
+    assert "canary" not in str(caught.value)
 
 
 def test_token_comes_back_from_its_text() -> None:
