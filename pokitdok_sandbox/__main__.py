@@ -28,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             client_id=options.client_id,
             client_secret=options.client_secret,
             speed=options.speed,
+            advance=options.advance,
             db=options.db,
             strict=options.strict,
             modern=options.modern,
@@ -69,6 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--client-secret", default=defaults.DEFAULT_CLIENT_SECRET, help="secret that goes with it")
     parser.add_argument(
         "--speed", type=float, default=1.0, help="pace of activities; 1 keeps a claim scheduled for five minutes"
+    )
+    parser.add_argument(
+        "--advance",
+        choices=defaults.ADVANCES,
+        default=defaults.ADVANCES[0],
+        help="what makes activities advance: time, one step a read, or all at once",
     )
     parser.add_argument("--db", metavar="FILE", help="SQLite file that keeps the state; memory when left out")
     parser.add_argument("--strict", action="store_true", help="refuse undocumented request fields instead of warning")

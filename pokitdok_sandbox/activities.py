@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pokitdok_sandbox.calls import Answer, Call, Handler, RefusalError, invalid
-from pokitdok_sandbox.lifecycle import is_scheduled, view
+from pokitdok_sandbox.lifecycle import is_over, is_scheduled, view
 from pokitdok_sandbox.paging import bounds, next_page
 
 if TYPE_CHECKING:
@@ -29,16 +29,26 @@ def open_record(world: World, name: str, now: float) -> dict[str, Any]:
 def list_activities(call: Call) -> Answer:
     """Answer one page, oldest first, so that a walk is not shifted by the activities it makes itself."""
     limit, offset = bounds(call)
-    records, count = call.world.store.activities(limit=limit, offset=offset, parent_id=call.query.get("parent_id"))
+    records, count = call.world.store.activities(
+        limit=limit,
+        offset=offset,
+        parent_id=call.query.get("parent_id"),
+        newest_first=call.query.get("dir") == "descending",
+    )
     return Answer(
         [_shown(call, record) for record in records], {"result_count": count, **next_page(call, limit, offset, count)}
     )
 
 
 def get_activity(call: Call) -> Answer:
-    """Answer one activity as it is now."""
+    """Answer one activity as it is now; when polls make activities advance, this read is one."""
     call.record["parameters"] = {"id": call.path["activity_id"]}
-    return Answer(_shown(call, _found(call)))
+    record = _found(call)
+    pace = call.world.settings.pace
+    if pace.advance == "polls" and not is_over(record, call.now, pace):
+        record["polls"] = [*record.get("polls", []), call.now]
+        call.world.store.put_activity(record)
+    return Answer(_shown(call, record))
 
 
 def update_activity(call: Call) -> Answer:
@@ -46,7 +56,7 @@ def update_activity(call: Call) -> Answer:
     record = _found(call)
     if call.body["transition"] != "cancel":
         raise invalid({"transition": ["The only known transition is cancel."]})
-    if not is_scheduled(record, call.now, call.world.settings.speed):
+    if not is_scheduled(record, call.now, call.world.settings.pace):
         raise invalid({"transition": ["Only an activity in the state scheduled can be canceled."]})
     record |= {"ended": "canceled", "ended_at": call.now}
     call.world.store.put_activity(record)
@@ -61,7 +71,9 @@ def _found(call: Call) -> dict[str, Any]:
 
 
 def _shown(call: Call, record: dict[str, Any]) -> dict[str, Any]:
-    return view(record, call.now, call.world.settings.speed)
+    shown = view(record, call.now, call.world.settings.pace)
+    error = call.world.callbacks.error(record["id"]) if "callback_url" in record else None
+    return shown if error is None else shown | {"callback_error": error}
 
 
 HANDLERS = {

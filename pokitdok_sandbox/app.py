@@ -15,12 +15,14 @@ from starlette.routing import Route
 from pokitdok_sandbox import (
     activities,
     authorization,
+    claim_status,
     claims,
     codes,
     eligibility,
     examples,
     grants,
     payers,
+    payments,
     pharmacy,
     pharmacy_coverage,
     plans,
@@ -29,8 +31,10 @@ from pokitdok_sandbox import (
     reading,
     trading_partners,
 )
+from pokitdok_sandbox.callbacks import Callbacks, post_by_http
 from pokitdok_sandbox.calls import Call, Handler
 from pokitdok_sandbox.contract import Contract, ContractError, Operation, load_contract
+from pokitdok_sandbox.lifecycle import QUEUED
 from pokitdok_sandbox.pipeline import Pipeline
 from pokitdok_sandbox.samples import sample
 from pokitdok_sandbox.settings import WELL_KNOWN_ACTIVITY, Settings
@@ -44,11 +48,15 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from pokitdok_sandbox.callbacks import Post
+
 HANDLERS: Mapping[str, Handler] = {
     **grants.HANDLERS,
     **activities.HANDLERS,
     **eligibility.HANDLERS,
     **claims.HANDLERS,
+    **claim_status.HANDLERS,
+    **payments.HANDLERS,
     **trading_partners.HANDLERS,
     **payers.HANDLERS,
     **plans.HANDLERS,
@@ -67,6 +75,7 @@ def create_app(
     random: Random | None = None,
     contract: Contract | None = None,
     handlers: Mapping[str, Handler] = HANDLERS,
+    post: Post = post_by_http,
 ) -> Starlette:
     """Build a sandbox for in-process use, for instance with ``httpx.ASGITransport``; ``app.state.world`` is its inside.
 
@@ -76,6 +85,8 @@ def create_app(
         random: Source of ids and tokens; the operating system's when left out.
         contract: The contract to serve; openapi.yaml when left out.
         handlers: operationId to handler; other operations are answered with the examples of the contract.
+        post: Sends callbacks. An app in-process has no thread for them: ``app.state.world.callbacks.post_due()`` posts
+            what is due, ``start()`` starts one.
 
     Raises:
         ContractError: The contract is missing, lacks the operation of a handler, or an example that is needed.
@@ -94,7 +105,9 @@ def create_app(
         "rules": [name for name in ids if name in handlers],
         "examples": [name for name in ids if name not in handlers],
     }
-    world = World(settings, Store(settings.db), clock, random or SystemRandom(), served)
+    store = Store(settings.db)
+    callbacks = Callbacks(store, settings.pace, clock, post)
+    world = World(settings, store, clock, random or SystemRandom(), callbacks, served)
     seed(world)
 
     by_path: dict[str, dict[str, Operation]] = defaultdict(dict)
@@ -127,6 +140,7 @@ def seed(world: World) -> None:
         record = activities.open_record(world, "claims", created) | {"id": WELL_KNOWN_ACTIVITY}
         call = Call(world, created, world.settings.client_id, {}, {}, sample("claims")["well_known"], "", record=record)
         claims.submit_claim(call)
+        record["polls"] = [created + stage.after for stage in QUEUED[1:]]
         world.store.add_activity(record)
 
 
@@ -140,6 +154,7 @@ def _own_routes(world: World) -> list[Route]:
     async def reset(_request: Request) -> Response:
         world.store.clear()
         world.counters.clear()
+        world.callbacks.clear()
         seed(world)
         return JSONResponse(world.state())
 

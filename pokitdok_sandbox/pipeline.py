@@ -11,6 +11,7 @@ from pokitdok_sandbox.activities import open_record
 from pokitdok_sandbox.calls import Answer, Call, Handler, RefusalError, invalid
 from pokitdok_sandbox.checks import refuse_findings, require_scopes
 from pokitdok_sandbox.contract import JSON
+from pokitdok_sandbox.lifecycle import ADVANCING
 from pokitdok_sandbox.reading import body_of, fields_of, form_asked_for, query_of
 from pokitdok_sandbox.wire import Wire, mark
 
@@ -141,7 +142,7 @@ class Pipeline:
                 answer = handler.answer(read)
             else:
                 answer = examples.answer(operation, form)
-            if call.record["path"] != "queued":
+            if call.record["path"] not in ADVANCING:
                 call.record["ended"] = "completed"
         except RefusalError as refusal:
             answer = Answer({"errors": refusal.errors}, status=refusal.status)
@@ -149,6 +150,7 @@ class Pipeline:
             cost = cost if refusal.credits_billed is None else refusal.credits_billed
             billed = billed and refusal.status != 403  # recorded: a refusal for a scope says nothing of credits
         store.put_activity(call.record)
+        self.world.callbacks.watch(call.record)
         meta = {
             **limits,
             "processing_time": round((self.world.clock() - call.now) * 1000),

@@ -91,6 +91,7 @@ class Sandbox:
         except BaseException:
             listener.close()
             raise
+        app.state.world.callbacks.start()
         server = _Server(app)
         thread = Thread(target=server.run_here, args=(listener,), name="pokitdok-sandbox", daemon=True)
         thread.start()
@@ -105,6 +106,7 @@ class Sandbox:
         _, world, server, thread = self._inside()
         server.should_exit = True
         thread.join()
+        world.callbacks.stop()
         world.store.close()
 
     async def __aenter__(self) -> Self:
@@ -173,7 +175,9 @@ def serve(app: Starlette, listener: socket.socket, announce: Callable[[], None])
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+    app.state.world.callbacks.start()
     server.run([listener])
+    app.state.world.callbacks.stop()
     app.state.world.store.close()
 
 

@@ -18,6 +18,17 @@ WELL_KNOWN_ACTIVITY = "5317f51527a27620f2ec7533"
 Consent = Literal["ask", "allow", "deny"]
 CONSENTS: tuple[Consent, ...] = ("ask", "allow", "deny")
 
+Advance = Literal["clock", "polls", "at once"]
+ADVANCES: tuple[Advance, ...] = ("clock", "polls", "at once")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What makes activities advance; see Settings."""
+
+    advance: Advance = "clock"
+    speed: float = 1.0
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -28,6 +39,8 @@ class Settings:
         client_secret: Its secret; never shown in a repr.
         speed: How fast activities advance, relative to the documented pace; 1 keeps a MOCKPAYER claim scheduled for
             about five minutes, 60 for five seconds, ``float("inf")`` ends it before the next read.
+        advance: What makes activities advance: "clock" the time that passes, "polls" each read of one activity moves it
+            a step, "at once" ends it before the next read.
         db: SQLite file that keeps tokens and activities over a restart; None keeps them in memory.
         strict: Refuse undocumented request fields and codes with 422 instead of warning.
         applications: Further applications, each with credentials of its own.
@@ -57,10 +70,13 @@ class Settings:
     application_mode: Mode = "test"
     credits: int = 10_000
     rate_limit: int | None = None
+    advance: Advance = "clock"
 
     def __post_init__(self) -> None:
         if not self.speed > 0:
             raise ValueError(f"speed is {self.speed}; give a number above 0, 1 for the documented pace")
+        if self.advance not in ADVANCES:
+            raise ValueError(f"advance is {self.advance!r}; give one of: {', '.join(ADVANCES)}")
         if not self.token_life > 0:
             raise ValueError(f"token life is {self.token_life}; give a number of seconds above 0")
         if self.rate_limit is not None and self.rate_limit < 1:
@@ -92,3 +108,8 @@ class Settings:
     def application(self, client_id: str) -> Application | None:
         """Return the application with this id, or None."""
         return next((known for known in self.registered if known.client_id == client_id), None)
+
+    @property
+    def pace(self) -> Pace:
+        """How activities advance."""
+        return Pace(self.advance, self.speed)

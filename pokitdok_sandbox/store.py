@@ -82,12 +82,15 @@ class Store:
         """Return one activity, or None."""
         return self._one("SELECT doc FROM activity WHERE id = ?", activity_id)
 
-    def activities(self, *, limit: int, offset: int, parent_id: str | None) -> tuple[list[Document], int]:
-        """Return one page, oldest first, and how many there are in all."""
+    def activities(
+        self, *, limit: int, offset: int, parent_id: str | None, newest_first: bool = False
+    ) -> tuple[list[Document], int]:
+        """Return one page, oldest first unless told otherwise, and how many there are in all."""
         where, values = ("WHERE parent_id = ?", [parent_id]) if parent_id is not None else ("", [])
+        order = "DESC" if newest_first else "ASC"
         with self._lock:
             rows = self._db.execute(
-                f"SELECT doc FROM activity {where} ORDER BY seq LIMIT ? OFFSET ?",  # noqa: S608 - where is one of two constants
+                f"SELECT doc FROM activity {where} ORDER BY seq {order} LIMIT ? OFFSET ?",  # noqa: S608 - constants both
                 [*values, limit, offset],
             ).fetchall()
             count: int = self._db.execute(f"SELECT count(*) FROM activity {where}", values).fetchone()[0]  # noqa: S608

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pokitdok_sandbox.calls import Answer, Call, Handler, RefusalError
 from pokitdok_sandbox.samples import sample
 from pokitdok_sandbox.world import wire_time
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 SUMMARY = ("id", "name", "is_enabled", "supported_transactions")
-OURS = {"health", "name_in_answers"}
+OURS = {"health", "name_in_answers", "plan", "answers_procedures"}
 """Members of an entry that steer the sandbox and are not shown."""
 MEASURED_BEFORE = 600.0
 """Seconds since the health of a partner was last measured."""
@@ -21,16 +24,11 @@ def partner(trading_partner_id: str) -> dict[str, Any] | None:
     return next((entry for entry in entries if entry["id"] == trading_partner_id), None)
 
 
-def partner_for(trading_partner_id: str, transaction: str) -> dict[str, Any]:
-    """Return the partner that a request for the X12 ``transaction`` names, whether it offers that or not.
-
-    Raises:
-        RefusalError: Nobody has this id; ``errors.query``, documented for raw X12 without a status.
-    """
-    found = partner(trading_partner_id)
-    if found is None:
-        raise RefusalError(422, {"query": f"No trading partner with this id is configured for {transaction}."})
-    return found
+def search_options(entry: Mapping[str, Any]) -> list[list[str]]:
+    """Return the sets of member fields by which a partner finds a member."""
+    common = sample("trading_partners")["common"]
+    names = entry.get("supported_search_options", common["defaults"]["supported_search_options"])
+    return [common["search_options"][name] for name in names]
 
 
 def list_trading_partners(_call: Call) -> Answer:

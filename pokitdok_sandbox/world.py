@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pokitdok_sandbox.callbacks import Callbacks
     from pokitdok_sandbox.settings import Settings
     from pokitdok_sandbox.store import Store
 
@@ -129,6 +130,7 @@ class World:
     store: Store
     clock: Callable[[], float]
     random: Random
+    callbacks: Callbacks
     served: Mapping[str, list[str]] = field(default_factory=dict)
     """Which operations are answered by rules, and which with examples."""
     counters: Counters = field(default_factory=Counters)

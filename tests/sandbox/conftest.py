@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from contextlib import asynccontextmanager
@@ -37,9 +38,18 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def make_app(clock: Clock) -> Callable[..., Starlette]:
+def posts() -> list[tuple[str, dict[str, Any]]]:
+    """The callbacks that an app of make_app has posted: address and content."""
+    return []
+
+
+@pytest.fixture
+def make_app(clock: Clock, posts: list[tuple[str, dict[str, Any]]]) -> Callable[..., Starlette]:
+    def post(url: str, content: bytes) -> None:
+        posts.append((url, json.loads(content)))
+
     def make(**choices: Any) -> Starlette:
-        return create_app(Settings(**choices), clock=clock, random=Random(7))
+        return create_app(Settings(**choices), clock=clock, random=Random(7), post=post)
 
     return make
 

@@ -124,3 +124,53 @@ async def test_a_refused_call_leaves_a_failed_activity_without_what_was_sent(
     seen = (await api.get(f"/api/v4/activities/{activity_id}")).json()["data"]
     assert seen["state"]["name"] == "failed"
     assert "parameters" not in seen
+
+
+async def test_by_polls_each_read_of_a_claim_is_one_step_and_a_list_is_none(
+    make_app: Any, sign_in: Any, claim: dict[str, Any]
+) -> None:
+    states = []
+    async with sign_in(make_app(advance="polls")) as api:
+        claim_id = (await api.post("/api/v4/claims/", json=claim)).json()["data"]["id"]
+        for _ in range(8):
+            await api.get("/api/v4/activities/")
+            states.append((await api.get(f"/api/v4/activities/{claim_id}")).json()["data"]["state"]["name"])
+
+    assert states == [
+        "generating",
+        "stored",
+        "transmitting",
+        "waiting",
+        "receiving",
+        "processing",
+        "completed",
+        "completed",
+    ]
+
+
+async def test_by_polls_a_claim_that_nobody_read_can_be_canceled_however_late(
+    make_app: Any, sign_in: Any, claim: dict[str, Any], clock: Any
+) -> None:
+    async with sign_in(make_app(advance="polls")) as api:
+        claim_id = (await api.post("/api/v4/claims/", json=claim)).json()["data"]["id"]
+        clock.now += 3000
+        response = await api.put(f"/api/v4/activities/{claim_id}", json={"transition": "cancel"})
+
+    assert response.json()["data"]["state"]["name"] == "canceled"
+
+
+@pytest.mark.parametrize("advance", ["clock", "polls", "at once"])
+async def test_the_documented_activity_is_over_whatever_makes_activities_advance(
+    make_app: Any, sign_in: Any, advance: str
+) -> None:
+    async with sign_in(make_app(advance=advance)) as api:
+        body = (await api.get(f"/api/v4/activities/{WELL_KNOWN}")).json()
+
+    assert body["data"]["state"]["name"] == "completed"
+
+
+async def test_descending_the_newest_activity_comes_first(api: httpx.AsyncClient) -> None:
+    await api.get("/api/v4/tradingpartners/MOCKPAYER")
+    body = (await api.get("/api/v4/activities/", params={"dir": "descending"})).json()
+
+    assert [entry["name"] for entry in body["data"]] == ["activities", "tradingpartners", "claims"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -156,8 +157,63 @@ async def test_missing_fields_are_named_where_they_belong(api: httpx.AsyncClient
     }
 
 
-async def test_callbacks_are_said_not_to_be_posted(api: httpx.AsyncClient, claim: dict[str, Any]) -> None:
-    response = await api.post(URL, json=claim | {"callback_url": "https://example.com/done"})
+@pytest.mark.parametrize(
+    ("member", "paid", "patient", "tracking", "status"),
+    [
+        ("W555000111", "51.00", "6.00", "paid", "processed_as_primary"),
+        ("W200000001", "60.00", "0.00", "paid_in_full", "processed_as_primary"),
+        ("W200000002", "24.00", "15.00", "paid", "processed_as_primary"),
+        ("W200000003", "0.00", "60.00", "adjudicated_not_paid", "processed_as_primary"),
+        ("W200000004", "0.00", "0.00", "denied", "denied"),
+    ],
+)
+async def test_a_mock_payment_follows_the_acknowledgement(
+    api: httpx.AsyncClient,
+    claim: dict[str, Any],
+    clock: Any,
+    member: str,
+    paid: str,
+    patient: str,
+    tracking: str,
+    status: str,
+) -> None:
+    claim["subscriber"]["member_id"] = member
+    claim["application_data"] = {"mock_claim_payment": True}
+    claim_id = (await api.post(URL, json=claim)).json()["data"]["id"]
+    clock.now += 420
+    before = (await api.get(f"/api/v4/activities/{claim_id}")).json()["data"]
+    clock.now += 30
+    after = (await api.get(f"/api/v4/activities/{claim_id}")).json()["data"]
 
-    assert response.headers["x-sandbox-warning"] == "/callback_url: this sandbox posts no callbacks"
-    assert response.json()["data"]["callback_url"] == "https://example.com/done"
+    assert "payment_id" not in before
+    assert (after["tracking_description"], after["state"]["name"]) == (tracking, "completed")
+    (told,) = after["result"]["claim_payments"]
+    assert (told["payment_amount"]["amount"], told["patient_responsibility_amount"]["amount"]) == (paid, patient)
+    assert told["status"] == status
+    assert after["result_history"][0]["result"] == before["result"]
+
+
+async def test_a_rejected_claim_is_never_paid(api: httpx.AsyncClient, claim: dict[str, Any], clock: Any) -> None:
+    claim["subscriber"]["member_id"] = "00001234"
+    claim["application_data"] = {"mock_claim_payment": True}
+    claim_id = (await api.post(URL, json=claim)).json()["data"]["id"]
+    clock.now += 3000
+
+    seen = (await api.get(f"/api/v4/activities/{claim_id}")).json()["data"]
+    assert (seen["tracking_description"], "payment_id" in seen) == ("rejected", False)
+
+
+async def test_what_is_paid_and_held_back_adds_up_to_the_charge_whatever_is_rounded(
+    api: httpx.AsyncClient, claim: dict[str, Any], clock: Any
+) -> None:
+    for cents in ("0.01", "0.03", "33.33", "1.11"):
+        claim["claim"]["service_lines"][0]["charge_amount"] = cents
+        claim["claim"]["total_charge_amount"] = cents
+        claim["application_data"] = {"mock_claim_payment": True}
+        claim_id = (await api.post(URL, json=claim)).json()["data"]["id"]
+        clock.now += 450
+        line = (await api.get(f"/api/v4/activities/{claim_id}")).json()["data"]["result"]["claim_payments"][0][
+            "services"
+        ][0]
+        held = sum(Decimal(adjustment["amount"]["amount"]) for adjustment in line["adjustments"])
+        assert Decimal(line["provider_payment_amount"]["amount"]) + held == Decimal(cents)

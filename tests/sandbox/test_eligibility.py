@@ -161,6 +161,142 @@ async def test_a_partner_without_real_time_service_answers_500_general(
 
 
 @pytest.mark.parametrize(
+    ("change", "reason", "action"),
+    [
+        ({"last_name": "Nobody"}, "invalid_subscriber_insured_name", "correct_and_resubmit"),
+        ({"id": "W100000006"}, "invalid_date_of_service", "correct_and_resubmit"),
+        ({"id": "W100000007"}, "invalid_subscriber_insured_id", "correct_and_resubmit"),
+    ],
+)
+async def test_members_are_rejected_for_reasons_of_their_own(
+    api: httpx.AsyncClient, check: dict[str, Any], change: dict[str, str], reason: str, action: str
+) -> None:
+    data = (await api.post(URL, json=check | {"member": {"id": "W100000001"} | change})).json()["data"]
+
+    assert (data["valid_request"], data["reject_reason"], data["follow_up_action"]) == (False, reason, action)
+
+
+async def test_several_rejections_are_listed_with_the_subscriber(api: httpx.AsyncClient, check: dict[str, Any]) -> None:
+    data = (await api.post(URL, json=check | {"member": {"id": "W100000006"}})).json()["data"]
+
+    assert [one["reject_reason"] for one in data["subscriber"]["rejections"]] == [
+        "invalid_date_of_service",
+        "death_precedes_date_of_service",
+    ]
+    assert "rejections" not in data
+
+
+@pytest.mark.parametrize(
+    ("npi", "reason"),
+    [("1999999992", "provider_not_on_file"), ("1888888884", "provider_ineligible_for_inquiries")],
+)
+async def test_listed_providers_are_refused_an_answer(
+    api: httpx.AsyncClient, check: dict[str, Any], npi: str, reason: str
+) -> None:
+    check["provider"]["npi"] = npi
+
+    assert (await api.post(URL, json=check)).json()["data"]["reject_reason"] == reason
+
+
+@pytest.mark.parametrize(
+    ("first_name", "birth_date", "relationship", "active"),
+    [("Juno", "2012-03-08", "child", True), ("Odile", "1981-12-30", "spouse", False)],
+)
+async def test_a_dependent_is_told_apart_from_the_subscriber(
+    api: httpx.AsyncClient,
+    check: dict[str, Any],
+    first_name: str,
+    birth_date: str,
+    relationship: str,
+    active: bool,
+) -> None:
+    member = {"id": "W100000005", "first_name": first_name, "last_name": "Thistlewood", "birth_date": birth_date}
+    data = (await api.post(URL, json=check | {"member": member})).json()["data"]
+
+    assert data["subscriber"]["first_name"] == "Barnaby"
+    assert (data["dependent"]["first_name"], data["dependent"]["relationship"]) == (first_name, relationship)
+    assert data["coverage"]["active"] is active
+
+
+async def test_a_listed_member_is_found_without_an_id(api: httpx.AsyncClient, check: dict[str, Any]) -> None:
+    member = {"first_name": "Jorah", "last_name": "Penhallow", "birth_date": "1971-11-03"}
+    data = (await api.post(URL, json=check | {"member": member})).json()["data"]
+
+    assert (data["subscriber"]["id"], data["coverage"]["active"]) == ("W100000002", False)
+
+
+@pytest.mark.parametrize(
+    ("payer", "member", "missing"),
+    [
+        ("aetna", {"id": "W1", "birth_date": "1966-04-30"}, None),
+        ("aetna", {"first_name": "A", "last_name": "B", "birth_date": "1966-04-30"}, None),
+        ("aetna", {"id": "W1"}, ["birth_date"]),
+        ("aetna", {"last_name": "B"}, ["id", "birth_date"]),
+        (
+            "dover_plains_benefit_administrators",
+            {"id": "W1", "first_name": "A", "last_name": "B", "birth_date": "1966-04-30"},
+            ["gender"],
+        ),
+        ("MOCKPAYER", {"id": "W1"}, None),
+    ],
+)
+async def test_a_member_must_be_findable_by_a_search_option_of_the_partner(
+    api: httpx.AsyncClient, check: dict[str, Any], payer: str, member: dict[str, str], missing: list[str] | None
+) -> None:
+    response = await api.post(URL, json=check | {"trading_partner_id": payer, "member": member})
+
+    if missing is None:
+        assert response.status_code == 200
+    else:
+        assert response.status_code == 422
+        found = response.json()["data"]["errors"]["validation"]["member"]
+        assert sorted(found) == sorted(missing)
+
+
+async def test_another_partner_answers_about_what_was_asked(api: httpx.AsyncClient, check: dict[str, Any]) -> None:
+    asked = check | {"trading_partner_id": "aetna", "service_types": ["vision_optometry"]}
+    data = (await api.post(URL, json=asked)).json()["data"]
+
+    assert (data["service_types"], data["service_type_codes"]) == (["vision_optometry"], ["AL"])
+    assert data["coverage"]["copay"] == []
+    assert data["coverage"]["deductibles"] != []
+
+
+async def test_a_partner_that_answers_no_procedures_says_so(api: httpx.AsyncClient, check: dict[str, Any]) -> None:
+    there = (await api.post(URL, json=check | {"trading_partner_id": "aetna", "cpt_code": "81291"})).json()["data"]
+    here = (await api.post(URL, json=check | {"cpt_code": "81291"})).json()["data"]
+
+    assert (there["valid_request"], there["follow_up_action"]) == (False, "resubmission_not_allowed")
+    assert here["valid_request"] is True
+
+
+async def test_medicare_tells_of_part_d(api: httpx.AsyncClient, check: dict[str, Any]) -> None:
+    data = (await api.post(URL, json=check | {"trading_partner_id": "medicare_national"})).json()["data"]
+
+    assert data["pharmacy"]["is_eligible"] is True
+    assert data["coverage"]["insurance_type"] == "medicare_part_b"
+
+
+async def test_asked_to_answer_later_it_gives_the_activity_that_will_have_the_answer(
+    api: httpx.AsyncClient, check: dict[str, Any], clock: Any
+) -> None:
+    activity = (await api.post(URL, json=check | {"async": True})).json()["data"]
+    assert (activity["name"], activity["state"]["name"]) == ("eligibility", "generating")
+    assert "result" not in activity
+    clock.now += 3
+
+    seen = (await api.get(f"/api/v4/activities/{activity['id']}")).json()["data"]
+    assert (seen["state"]["name"], seen["result"]["valid_request"]) == ("completed", True)
+
+
+async def test_the_constants_name_each_service_type_with_its_code(api: httpx.AsyncClient) -> None:
+    constants = (await api.get("/api/v4/eligibility/constants")).json()["data"]["service_types"]
+
+    assert {"name": "health_benefit_plan_coverage", "code": "30"} in constants
+    assert len(constants) > 200
+
+
+@pytest.mark.parametrize(
     ("text", "right"),
     [("1234567893", True), ("1234567893 ", True), ("1234567890", False), ("123456789", False), ("١٢٣٤٥٦٧٨٩٣", False)],
 )

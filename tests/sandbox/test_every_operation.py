@@ -38,12 +38,15 @@ OWN_BODIES = {
 }
 """Operations whose rules do not take any body that the contract allows: what they are sent instead, and why."""
 
+PAYMENT = "59a000010000000000000001"
 PATHS = {
     "get_activity": WELL_KNOWN_ACTIVITY,
     "get_trading_partner": "MOCKPAYER",
     "get_provider": "1467560003",
     "get_medical_procedure": "99213",
     "convert_icd_code": "250.12",
+    "get_payment": PAYMENT,
+    "get_payment_data": PAYMENT,
 }
 """Ids that rules look up; an example answers for any id. update_activity gets a claim of this very test."""
 
