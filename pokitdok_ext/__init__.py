@@ -21,8 +21,10 @@ if TYPE_CHECKING:
         TradingPartnerRejectionError,
     )
 
+    from ._authorization import AuthorizationUrl, authorization_code, authorization_url
     from ._client import connect
     from ._errors import (
+        AuthorizationRequiredError,
         ClientClosedError,
         ConfigurationError,
         InvalidClientError,
@@ -38,13 +40,16 @@ if TYPE_CHECKING:
     from ._file_store import FileStore
     from ._redis_store import RedisStore
     from ._stores import StoredToken, StoreError, TokenStore
-    from ._tokens import TokenState
+    from ._token_reports import TokenEvent, TokenState
+    from ._tokens import TokenPolicy
 
 __version__ = "0.1.0"
 
 __all__ = [
     "APIError",
     "AuthenticationError",
+    "AuthorizationRequiredError",
+    "AuthorizationUrl",
     "ClientClosedError",
     "ConfigurationError",
     "FileStore",
@@ -63,7 +68,9 @@ __all__ = [
     "StoredToken",
     "TokenEndpointMovedError",
     "TokenError",
+    "TokenEvent",
     "TokenForbiddenError",
+    "TokenPolicy",
     "TokenRefusedError",
     "TokenResponseError",
     "TokenState",
@@ -71,26 +78,34 @@ __all__ = [
     "TokenThrottledError",
     "TokenUnavailableError",
     "TradingPartnerRejectionError",
+    "authorization_code",
+    "authorization_url",
     "connect",
 ]
 
+_HOMES = {
+    "AuthorizationUrl": "_authorization",
+    "FileStore": "_file_store",
+    "RedisStore": "_redis_store",
+    "StoreError": "_stores",
+    "StoredToken": "_stores",
+    "TokenEvent": "_token_reports",
+    "TokenPolicy": "_tokens",
+    "TokenState": "_token_reports",
+    "TokenStore": "_stores",
+    "authorization_code": "_authorization",
+    "authorization_url": "_authorization",
+    "connect": "_client",
+}
+"""The modules of the names that are not in one of the two modules of errors."""
+
 if not TYPE_CHECKING:  # a type checker would take any misspelled name for one of these
-    _HOMES = {
-        "FileStore": "_file_store",
-        "RedisStore": "_redis_store",
-        "StoreError": "_stores",
-        "StoredToken": "_stores",
-        "TokenState": "_tokens",
-        "TokenStore": "_stores",
-        "connect": "_client",
-    }
 
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        errors = import_module("pokitdok_ext._errors")
         home = f"pokitdok_ext.{_HOMES.get(name, '_errors')}"
-        if name not in _HOMES and not hasattr(errors, name):
+        if not hasattr(import_module(home), name):
             home = "pokitdok_api.errors"
         value = globals()[name] = getattr(import_module(home), name)
         return value

@@ -4,15 +4,16 @@ The token request never passes through here, and nothing is held across a `yield
 """
 
 import re
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Iterable
 from dataclasses import dataclass
 
 import httpx
 
 from pokitdok_api._operations import Operation
 
+from ._client_tokens import ClientTokens
 from ._errors import ConfigurationError, TokenRefusedError
-from ._tokens import AccessToken, ClientTokens
+from ._tokens import DEFAULT_POLICY, AccessToken, TokenPolicy
 
 _NOT_ABOUT_THE_TOKEN = re.compile(r'\berror\s*=\s*"?(insufficient_scope|invalid_request)\b', re.IGNORECASE)
 
@@ -32,7 +33,7 @@ class Origin:
 
 
 class TokenAuth(httpx.Auth):
-    """Signs requests to one origin.
+    """Signs requests to the origins on its list.
 
     A request to another origin, or one that brings its own `Authorization`, passes untouched. A 401 renews the token
     it refused and sends the request once more, since it was refused before it was acted on, if its body is still there.
@@ -40,12 +41,15 @@ class TokenAuth(httpx.Auth):
 
     Args:
         tokens: Where the tokens come from.
-        origin: Where they may go.
+        origins: URLs of the hosts to which they may go.
+        policy: What counts as a refusal, and what is sent again after one.
     """
 
-    def __init__(self, tokens: ClientTokens, origin: Origin) -> None:
+    def __init__(self, tokens: ClientTokens, origins: Iterable[str], policy: TokenPolicy = DEFAULT_POLICY) -> None:
         self._tokens = tokens
-        self._origin = origin
+        self._origins = frozenset(Origin.of(httpx.URL(each)) for each in origins)
+        self._https_only = all(each.scheme == b"https" for each in self._origins)
+        self._policy = policy
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """The flow for `httpx.Client`."""
@@ -55,8 +59,12 @@ class TokenAuth(httpx.Auth):
         try:
             token = self._tokens.manager.get()
             response = yield _signed(request, token)
+            if self._looks_into(response):
+                response.read()
             if self._replays(request, response, token):
                 response = yield _signed(request, self._tokens.manager.get())
+                if self._looks_into(response):
+                    response.read()
                 self._replayed(request, response)
         finally:
             request.headers.pop("Authorization", None)
@@ -69,18 +77,26 @@ class TokenAuth(httpx.Auth):
         try:
             token = await self._tokens.manager.aget()
             response = yield _signed(request, token)
+            if self._looks_into(response):
+                await response.aread()
             if self._replays(request, response, token):
                 response = yield _signed(request, await self._tokens.manager.aget())
+                if self._looks_into(response):
+                    await response.aread()
                 self._replayed(request, response)
         finally:
             request.headers.pop("Authorization", None)
 
     def _signs(self, request: httpx.Request) -> bool:
-        if Origin.of(request.url) == self._origin:
+        if Origin.of(request.url) in self._origins:
             return "Authorization" not in request.headers
-        if request.url.raw_scheme == b"http" and self._origin.scheme == b"https":
+        if request.url.raw_scheme == b"http" and self._https_only:
             raise ConfigurationError("refused to send a request over plain http from a client whose base_url is https")
         return False
+
+    def _looks_into(self, response: httpx.Response) -> bool:
+        """Whether the user's own rule for a refusal is to see this answer."""
+        return self._policy.is_refused is not None and 400 <= response.status_code < 500
 
     def _replays(self, request: httpx.Request, response: httpx.Response, token: AccessToken) -> bool:
         """Whether to send the request again with a new token. If it is refused for good, the error says why."""
@@ -88,9 +104,11 @@ class TokenAuth(httpx.Auth):
             return False
         verdict = self._tokens.manager.reject(token)
         if verdict != "renew":
-            _explain(request, response, _STATIC if verdict == "fixed" else _BRAND_NEW)
+            self._explain(request, response, _STATIC if verdict == "fixed" else _BRAND_NEW)
         elif not isinstance(request.stream, httpx.ByteStream):
-            _explain(request, response, _STREAMED)
+            self._explain(request, response, _STREAMED)
+        elif not self._policy.replay_unsafe and not _is_safe(request):
+            self._explain(request, response, _UNSAFE)
         else:
             return True
         return False
@@ -98,14 +116,24 @@ class TokenAuth(httpx.Auth):
     def _replayed(self, request: httpx.Request, response: httpx.Response) -> None:
         self._tokens.manager.count_replay()
         if self._refused(response):
-            _explain(request, response, _BRAND_NEW)
+            self._explain(request, response, _BRAND_NEW)
 
     def _refused(self, response: httpx.Response) -> bool:
-        return (
-            response.status_code == 401
-            and _NOT_ABOUT_THE_TOKEN.search(response.headers.get("WWW-Authenticate", "")) is None
-            and Origin.of(response.request.url) == self._origin
-        )
+        if Origin.of(response.request.url) not in self._origins:
+            return False
+        if self._looks_into(response) and self._policy.is_refused is not None:
+            return self._policy.is_refused(response)
+        challenge = response.headers.get("WWW-Authenticate", "")
+        return response.status_code == 401 and _NOT_ABOUT_THE_TOKEN.search(challenge) is None
+
+    def _explain(self, request: httpx.Request, response: httpx.Response, why: str) -> None:
+        """Raise the refusal with its reason. A request made by hand is of no operation; its caller gets the answer."""
+        operation = request.extensions.get("pokitdok.operation")
+        if isinstance(operation, Operation):
+            answered = f"{operation.id}: {operation.method} {operation.path} was answered {response.status_code}"
+            raise TokenRefusedError(
+                f"{answered}: {why}{self._tokens.manager.hints()}", operation=operation, headers=response.headers
+            )
 
 
 _STATIC = "the token you passed was refused; it is never renewed: pass a new one, or client_id and client_secret"
@@ -114,16 +142,14 @@ _BRAND_NEW = (
     "belong, and this machine's clock"
 )
 _STREAMED = "the token was refused, and the body is a stream that cannot be sent twice; call again with a new one"
+_UNSAFE = "the token was refused and is renewed; token_policy.replay_unsafe is off, so call again to send the request"
+
+
+def _is_safe(request: httpx.Request) -> bool:
+    operation = request.extensions.get("pokitdok.operation")
+    return operation.retry == "safe" if isinstance(operation, Operation) else request.method in {"GET", "HEAD"}
 
 
 def _signed(request: httpx.Request, token: AccessToken) -> httpx.Request:
     request.headers["Authorization"] = f"Bearer {token.value.reveal()}"
     return request
-
-
-def _explain(request: httpx.Request, response: httpx.Response, why: str) -> None:
-    """Raise the 401 with its reason. A request made by hand is of no operation; its caller gets the answer itself."""
-    operation = request.extensions.get("pokitdok.operation")
-    if isinstance(operation, Operation):
-        text = f"{operation.id}: {operation.method} {operation.path} was answered 401: {why}"
-        raise TokenRefusedError(text, operation=operation, headers=response.headers)

@@ -2,9 +2,10 @@
 
 import os
 import platform
-import re
-from collections.abc import Mapping
-from typing import Any, Literal
+import ssl
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
 
@@ -12,20 +13,23 @@ from pokitdok_api import Client
 from pokitdok_api.types import UNSET, Unset
 
 from . import __version__
-from ._auth import Origin, TokenAuth
+from ._auth import TokenAuth
+from ._authorization import scope_text
+from ._base_url import api_root
+from ._client_tokens import ClientTokens
 from ._errors import ConfigurationError
-from ._sources import CallableSource, ClientCredentials, Route, StaticToken, TokenProvider, TokenSource
-from ._tokens import ClientTokens, Secret, manager_for
+from ._manager import manager_for
+from ._sources import AuthorizationCode, CallableSource, ClientCredentials, StaticToken, TokenProvider, TokenSource
+from ._token_endpoint import SecretProvider, TokenEndpoint
+from ._token_reports import TokenListener
+from ._token_route import Route, route_key
+from ._tokens import DEFAULT_POLICY, Secret, TokenPolicy
 
-_LOOPBACK = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?/*")
+if TYPE_CHECKING:
+    from ._stores import TokenStore
+
 _ROUTE_OPTIONS = ("verify", "cert", "proxy", "trust_env")
 _OURS = frozenset({"auth", "base_url", "follow_redirects", "headers", "timeout", "transport"})
-
-_NO_BASE_URL = """\
-no base_url: pass base_url=..., or set POKITDOK_BASE_URL.
-The platform this client was written for is retired, so there is no default. To start a local one:
-    python -m pokitdok_sandbox
-It prints its address and credentials."""
 
 _KINDS = """\
     connect(client_id, client_secret)    or set POKITDOK_CLIENT_ID and POKITDOK_CLIENT_SECRET
@@ -37,12 +41,20 @@ _NO_CREDENTIALS = "no {lacking}: pass one of\n" + _KINDS
 
 def connect(
     client_id: str | None = None,
-    client_secret: str | None = None,
+    client_secret: str | SecretProvider | None = None,
     *,
     token: str | None = None,
     token_provider: TokenProvider | None = None,
     base_url: str | None = None,
     client_auth: Literal["basic", "body"] = "basic",
+    scope: str | Iterable[str] | None = None,
+    code: str | None = None,
+    redirect_uri: str | None = None,
+    refresh_token: str | None = None,
+    store: "TokenStore | None" = None,
+    account: str | None = None,
+    token_policy: TokenPolicy = DEFAULT_POLICY,
+    on_token_event: TokenListener | None = None,
     timeout: float | httpx.Timeout | Unset | None = UNSET,
     transport: httpx.BaseTransport | None = None,
     async_transport: httpx.AsyncBaseTransport | None = None,
@@ -55,31 +67,45 @@ def connect(
 
     Args:
         client_id: Of the application; else `POKITDOK_CLIENT_ID`.
-        client_secret: Of the application; else `POKITDOK_CLIENT_SECRET`.
+        client_secret: Of the application, or a function that returns it (from a vault, a rotated file), which is asked
+            each time a token is fetched; else `POKITDOK_CLIENT_SECRET`.
         token: A token to use instead of credentials; never renewed.
         token_provider: A function that returns a token, or a mapping with `access_token` and `expires_in`; called
-            again when a token ends or is refused. It may block: it runs on the thread that waits for it, or on one of
-            its own. It cannot use this client.
+            again when a token ends or is refused. A plain one may block: it runs on the thread that waits for it, or on
+            one of its own. An async one runs on the loop that waits for it. It cannot use this client.
         base_url: Scheme and host of the API, without a path; else `POKITDOK_BASE_URL`. Plain http only for
             `localhost`, `127.0.0.1` and `[::1]`.
         client_auth: How the token endpoint gets the credentials: in the header or in the body (RFC 6749, 2.3.1).
+        scope: Scopes to ask for, as a list or separated by spaces; with credentials only.
+        code: An authorization code, to act for the user who gave it; see `authorization_url()`. Used once.
+        redirect_uri: The one of the authorization request; with *code*.
+        refresh_token: Of an earlier session, in place of *code*.
+        store: Shares one token between processes or hosts: `FileStore`, `RedisStore`, or your own `TokenStore`.
+        account: Whose tokens they are; a store needs it with *code*, *refresh_token* and *token_provider*.
+        token_policy: When tokens are renewed, where they may go, what counts as a refusal.
+        on_token_event: Called with a `TokenEvent` for each thing that happens to the token.
         timeout: Seconds for a request, or an `httpx.Timeout`; the generated client's default if not given.
         transport: For synchronous requests, tokens included.
         async_transport: For asynchronous requests. Tokens use it only if there is no *transport* and it keeps no pool.
         httpx_args: Further arguments for the httpx clients. Of these, `verify`, `cert`, `proxy` and `trust_env` hold
-            for the token request too.
+            for the token request too. TLS is 1.2 or newer in any case.
 
     Raises:
         ConfigurationError: The arguments and the environment do not make a client; the text says what to pass.
-        TypeError: *token_provider* is async.
     """
-    root = _root(base_url or os.environ.get("POKITDOK_BASE_URL"))
+    root = api_root(base_url)
     python = ".".join(platform.python_version_tuple()[:2])
     user_agent = f"pokitdok-client/{__version__} python/{python} httpx/{httpx.__version__}"
     options = dict(httpx_args or {})
     ours = sorted(options.keys() & _OURS)
     if ours:
         raise ConfigurationError(f"httpx_args holds what connect() sets itself: {', '.join(ours)}")
+    if options.get("verify") is False and not token_policy.unverified_token_endpoint:
+        raise ConfigurationError(_UNVERIFIED)
+    told = {name: options[name] for name in _ROUTE_OPTIONS if name in options}
+    if root.startswith("https:"):
+        options["verify"] = _tls(options.pop("verify", True), options.pop("cert", None), options.get("trust_env", True))
+
     source: TokenSource
     if token is None and token_provider is None:
         client_id = client_id or os.environ.get("POKITDOK_CLIENT_ID")
@@ -87,20 +113,28 @@ def connect(
         if not client_id or not client_secret:
             lacking = "client_id" if client_secret else "client_secret" if client_id else "credentials"
             raise ConfigurationError(_NO_CREDENTIALS.format(lacking=lacking))
-        route = Route(transport, async_transport, {name: options[name] for name in _ROUTE_OPTIONS if name in options})
-        source = ClientCredentials(
-            f"{root}/oauth2/token", client_id, Secret(client_secret), client_auth, user_agent, route
-        )
+        way_options = {name: options[name] for name in _ROUTE_OPTIONS if name in options}
+        route = Route(transport, async_transport, way_options, route_key(transport, async_transport, told))
+        secret = Secret(client_secret) if isinstance(client_secret, str) else client_secret
+        endpoint = TokenEndpoint(root, client_id, secret, style=client_auth, user_agent=user_agent, route=route)
+        source = _grant(endpoint, scope_text(scope), code, redirect_uri, refresh_token)
     elif (client_id, client_secret, token, token_provider).count(None) != 3:
         raise ConfigurationError("more than one kind of credentials: pass only one of\n" + _KINDS)
+    elif (scope, code, redirect_uri, refresh_token) != (None, None, None, None):
+        raise ConfigurationError(
+            "scope, code, redirect_uri and refresh_token go with client_id and client_secret: a token that you bring "
+            "has its scope already"
+        )
     elif token_provider is not None:
         source = CallableSource(token_provider)
     else:
         source = StaticToken(token or "")
-    tokens = ClientTokens(manager_for(source))
+    if store is not None:
+        source = _shared(source, store, account)
+    tokens = ClientTokens(manager_for(source, token_policy), on_token_event)
     return Client(
         root,
-        auth=TokenAuth(tokens, Origin.of(httpx.URL(root))),
+        auth=TokenAuth(tokens, [root, *map(api_root, token_policy.origins)], token_policy),
         transport=transport,
         async_transport=async_transport,
         timeout=timeout,
@@ -110,23 +144,62 @@ def connect(
     )
 
 
-def _root(base_url: str | None) -> str:
-    """*base_url* without a slash at its end, if the client may talk to it."""
-    if not base_url:
-        raise ConfigurationError(_NO_BASE_URL)
-    try:
-        url = httpx.URL(base_url)
-    except httpx.InvalidURL:
-        url = httpx.URL()
-    if url.scheme not in {"http", "https"} or not url.host or url.host.endswith("."):
-        raise ConfigurationError("base_url is not the address of a host; it looks like https://api.example.com")
-    if url.userinfo or url.query or url.fragment or url.path.strip("/"):
+def _grant(
+    endpoint: TokenEndpoint, scope: str, code: str | None, redirect_uri: str | None, refresh_token: str | None
+) -> TokenSource:
+    """The grant that the arguments ask for."""
+    if code is None and refresh_token is None:
+        if redirect_uri is not None:
+            raise ConfigurationError("redirect_uri goes with code")
+        return ClientCredentials(endpoint, scope)
+    return AuthorizationCode(
+        endpoint,
+        code=None if code is None else Secret(code),
+        redirect_uri=redirect_uri,
+        scope=scope,
+        refresh_token=None if refresh_token is None else Secret(refresh_token),
+    )
+
+
+def _shared(source: TokenSource, store: "TokenStore", account: str | None) -> TokenSource:
+    """*source* behind *store*."""
+    from ._sharing import SharedSource  # noqa: PLC0415 - only with a store
+
+    if not source.renewable:
+        raise ConfigurationError("a store goes with tokens that are fetched; token=... is one you keep yourself")
+    if source.share_key is None and not account:
         raise ConfigurationError(
-            "base_url is scheme, host and port; leave out path (/api/v4 is added), query, fragment, user and password"
+            "a store needs account=... here: a name that tells these tokens from those of other users or providers"
         )
-    if url.scheme == "http" and not _LOOPBACK.fullmatch(base_url):
+    return SharedSource(source, store, account or "")
+
+
+def _tls(verify: ssl.SSLContext | str | bool, cert: Any, trust_env: bool) -> ssl.SSLContext:
+    """The TLS settings of all requests: version 1.2 or newer, whatever this machine's OpenSSL allows.
+
+    Raises:
+        ConfigurationError: A context of the caller's allows less.
+    """
+    if verify is True and cert is None:
+        return _usual_tls(trust_env, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    if isinstance(verify, ssl.SSLContext) and verify.minimum_version < ssl.TLSVersion.TLSv1_2:
         raise ConfigurationError(
-            "base_url is plain http, which would show tokens and patient data on the way: use https. "
-            "Plain http is for localhost, 127.0.0.1 and [::1] only, written like that"
+            "the SSLContext in httpx_args allows TLS below 1.2: set its minimum_version to ssl.TLSVersion.TLSv1_2"
         )
-    return str(url.copy_with(raw_path=b"/")).rstrip("/")
+    context = httpx.create_ssl_context(verify=verify, cert=cert, trust_env=trust_env)
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
+    return context
+
+
+@lru_cache(maxsize=4)
+def _usual_tls(trust_env: bool, _file: str | None, _directory: str | None) -> ssl.SSLContext:
+    """One context for all clients with the same authorities; to read them takes longer than the rest of `connect()`."""
+    context = httpx.create_ssl_context(trust_env=trust_env)
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
+    return context
+
+
+_UNVERIFIED = (
+    "verify=False would send id and secret to whoever answers: give the CA in its place (verify=ssl_context), or pass "
+    "token_policy=TokenPolicy(unverified_token_endpoint=True) where that is meant"
+)

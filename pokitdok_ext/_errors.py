@@ -6,6 +6,7 @@ The errors of the API itself are generated (`pokitdok_api.errors`); these share 
         ConfigurationError              what connect() was given cannot work
         TokenError                      there is no token to send, or the API refuses the one we have
             InvalidClientError          client id, secret or scope refused
+            AuthorizationRequiredError  a user has to consent anew: code or refresh token is used up or refused
             PermanentTokenError         a token provider says that asking again is pointless
             TokenForbiddenError         403 from the token endpoint, often a firewall
             TokenThrottledError         429 from the token endpoint
@@ -48,7 +49,22 @@ class TokenError(PokitDokError):
 
 
 class InvalidClientError(TokenError):
-    """The token endpoint refused the client: id, secret, grant or scope (RFC 6749, 5.2). Fix the credentials."""
+    """The token endpoint refused the client: id, secret, grant or scope (RFC 6749, 5.2). Fix the credentials.
+
+    Attributes:
+        code: The error code that it gave, such as `invalid_client`; None if it gave none that the RFC knows.
+    """
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message, code)
+        self.code = code
+
+
+class AuthorizationRequiredError(TokenError):
+    """The authorization code or the refresh token is used up, expired or revoked (RFC 6749, `invalid_grant`).
+
+    Send the user through `authorization_url()` again and connect with the new code.
+    """
 
 
 class PermanentTokenError(TokenError):

@@ -16,10 +16,12 @@ import pytest
 
 from pokitdok_api._operations import GET_ACTIVITY
 from pokitdok_api.errors import AuthenticationError
-from pokitdok_ext._auth import Origin, TokenAuth
+from pokitdok_ext._auth import TokenAuth
+from pokitdok_ext._client_tokens import ClientTokens
 from pokitdok_ext._errors import ConfigurationError, TokenRefusedError, TokenUnavailableError
+from pokitdok_ext._manager import TokenManager
 from pokitdok_ext._sources import CallableSource, StaticToken, TokenSource
-from pokitdok_ext._tokens import ClientTokens, Clock, TokenManager
+from pokitdok_ext._tokens import Clock
 
 BASE = "https://api.pokitdok.test"
 OURS = {"pokitdok.operation": GET_ACTIVITY}
@@ -77,7 +79,7 @@ def tokens_from(source: TokenSource) -> ClientTokens:
 
 
 def auth_for(tokens: ClientTokens, base: str = BASE) -> TokenAuth:
-    return TokenAuth(tokens, Origin.of(httpx.URL(base)))
+    return TokenAuth(tokens, [base])
 
 
 def sync_client(api: Api, tokens: ClientTokens) -> httpx.Client:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import socket
+import ssl
 import threading
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,11 +19,13 @@ from pokitdok_api.api.activities import list_activities
 from pokitdok_ext import (
     ClientClosedError,
     ConfigurationError,
+    FileStore,
     InvalidClientError,
     TokenRefusedError,
     TokenUnavailableError,
     connect,
 )
+from pokitdok_ext._client import _usual_tls
 
 BASE = "https://api.pokitdok.test"
 SECRET = "sup3r-s3cret-value"
@@ -262,12 +266,56 @@ def test_credential_errors_show_every_kind() -> None:
         assert way in str(caught.value)
 
 
-def test_async_provider_is_a_type_error() -> None:
-    async def later() -> str:
-        return "mine"
+def test_what_does_not_go_together_is_named() -> None:
+    """Each with the arguments that are at odds."""
+    for arguments, says in [
+        ({"token": "t", "scope": "user_schedule"}, "scope"),
+        ({"token": "t", "store": FileStore.__new__(FileStore)}, "store"),
+        ({"token_provider": str, "store": FileStore.__new__(FileStore)}, "account"),
+        ({"client_id": "i", "client_secret": "s", "redirect_uri": "https://a.test"}, "redirect_uri"),
+        ({"client_id": "i", "client_secret": "s", "httpx_args": {"verify": False}}, "unverified_token_endpoint"),
+    ]:
+        with pytest.raises(ConfigurationError, match=says):
+            connect(base_url=BASE, **arguments)
 
-    with pytest.raises(TypeError, match="plain function"):
-        connect(token_provider=later, base_url=BASE)  # type: ignore[arg-type]
+
+def test_store_is_asked_for_an_account_where_the_application_does_not_tell_whose_token_it_is(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="account"):
+        connect("id", "secret", code="c", base_url=BASE, store=FileStore(tmp_path / "tokens"))
+
+
+# --- TLS ------------------------------------------------------------------------------------------
+
+
+def test_tls_is_1_2_or_newer_whatever_the_machine_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    lax = ssl.create_default_context()
+    lax.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    monkeypatch.setattr(httpx, "create_ssl_context", lambda **_: lax)
+    made: list[Any] = []
+    monkeypatch.setattr(httpx, "Client", lambda **options: made.append(options["verify"]))
+    _usual_tls.cache_clear()
+    try:
+        connect("id", "secret", base_url=BASE).get_httpx_client()
+    finally:
+        _usual_tls.cache_clear()
+    assert [context.minimum_version for context in made] == [ssl.TLSVersion.TLSv1_2]
+
+
+def test_context_that_allows_old_tls_is_refused() -> None:
+    lax = ssl.create_default_context()
+    lax.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    with pytest.raises(ConfigurationError, match=r"minimum_version to ssl\.TLSVersion\.TLSv1_2"):
+        connect("id", "secret", base_url=BASE, httpx_args={"verify": lax})
+
+
+def test_clients_with_the_same_authorities_read_them_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    original = httpx.create_ssl_context
+    monkeypatch.setattr(httpx, "create_ssl_context", lambda **options: made.append(1) or original(**options))
+    _usual_tls.cache_clear()
+    for _ in range(3):
+        connect("id", "secret", base_url=BASE)
+    assert len(made) == 1
 
 
 # --- where requests may go ------------------------------------------------------------------------

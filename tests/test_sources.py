@@ -30,17 +30,14 @@ from pokitdok_ext._errors import (
     TokenThrottledError,
     TokenUnavailableError,
 )
-from pokitdok_ext._sources import (
-    CallableSource,
-    ClientCredentials,
-    Route,
-    StaticToken,
-    read_answer,
-    read_grant,
-)
+from pokitdok_ext._sources import CallableSource, ClientCredentials, StaticToken, TokenRequest
+from pokitdok_ext._token_answers import read_answer, read_grant
+from pokitdok_ext._token_endpoint import TokenEndpoint
+from pokitdok_ext._token_route import Route, route_key
 from pokitdok_ext._tokens import Secret, TokenGrant
 
-URL = "https://api.pokitdok.test/oauth2/token"
+ROOT = "https://api.pokitdok.test"
+URL = f"{ROOT}/oauth2/token"
 NOW = 1_800_000_000.0
 DATE = format_datetime(datetime.fromtimestamp(NOW, UTC), usegmt=True)
 GOOD = {"access_token": "abc.DEF-123", "token_type": "bearer", "expires_in": 3600, "expires": int(NOW) + 3600}
@@ -208,12 +205,12 @@ class TokenServer:
 
 def credentials(server: Callable[[httpx.Request], httpx.Response], **options: Any) -> ClientCredentials:
     options = {"client_id": "id", "client_secret": Secret("s3cret"), **options}
-    return ClientCredentials(URL, route=Route(transport=httpx.MockTransport(server)), **options)
+    return ClientCredentials(TokenEndpoint(ROOT, route=Route(transport=httpx.MockTransport(server)), **options))
 
 
 def test_basic_style_sends_a_form_and_the_header() -> None:
     server = TokenServer()
-    grant = credentials(server, user_agent="pokitdok-client/9").fetch(15)
+    grant = credentials(server, user_agent="pokitdok-client/9").fetch(TokenRequest(15))
     (request,) = server.requests
     assert (grant.value.reveal(), grant.life) == ("abc.DEF-123", 3600)
     assert (request.method, str(request.url)) == ("POST", URL)
@@ -226,7 +223,7 @@ def test_basic_style_sends_a_form_and_the_header() -> None:
 
 def test_body_style_sends_form_fields_and_no_header() -> None:
     server = TokenServer()
-    credentials(server, style="body", client_secret=Secret("p&ss=w rd")).fetch(15)
+    credentials(server, style="body", client_secret=Secret("p&ss=w rd")).fetch(TokenRequest(15))
     (request,) = server.requests
     assert "authorization" not in request.headers
     assert parse_qs(request.content.decode()) == {
@@ -243,8 +240,8 @@ def refused() -> httpx.Response:
 def test_header_is_form_encoded_first_and_raw_once_if_refused_then_as_accepted() -> None:
     server = TokenServer(refused())
     source = credentials(server, client_id="i:d", client_secret=Secret("p+s s%"))
-    source.fetch(15)
-    source.fetch(15)
+    source.fetch(TokenRequest(15))
+    source.fetch(TokenRequest(15))
     assert server.pairs == ["i%3Ad:p%2Bs+s%25", "i:d:p+s s%", "i:d:p+s s%"]
 
 
@@ -259,21 +256,21 @@ def test_header_is_form_encoded_first_and_raw_once_if_refused_then_as_accepted()
 def test_wrong_secret_costs_no_more_requests_than_it_has_forms(options: dict[str, Any], requests: int) -> None:
     server = TokenServer(refused(), refused(), refused())
     with pytest.raises(InvalidClientError):
-        credentials(server, **options).fetch(15)
+        credentials(server, **options).fetch(TokenRequest(15))
     assert len(server.requests) == requests
 
 
 def test_redirect_is_not_followed() -> None:
     server = TokenServer(httpx.Response(307, headers={"location": "https://elsewhere.example/token"}))
     with pytest.raises(TokenEndpointMovedError):
-        credentials(server).fetch(15)
+        credentials(server).fetch(TokenRequest(15))
     assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError, httpx.ReadTimeout, httpx.RemoteProtocolError, httpx.PoolTimeout])
 def test_transport_error_is_unavailable_with_a_bare_cause(error: type[httpx.TransportError]) -> None:
     with pytest.raises(TokenUnavailableError, match=error.__name__) as caught:
-        credentials(TokenServer(error("Illegal header value b'Basic c2Vj'"))).fetch(15)
+        credentials(TokenServer(error("Illegal header value b'Basic c2Vj'"))).fetch(TokenRequest(15))
     cause = caught.value.__cause__
     assert type(cause) is error
     assert "c2Vj" not in str(cause)
@@ -287,7 +284,7 @@ def test_bad_certificate_is_not_tried_again() -> None:
         raise httpx.ConnectError("certificate verify failed") from ssl.SSLCertVerificationError()
 
     with pytest.raises(TokenUnavailableError, match="certificate") as caught:
-        credentials(fail).fetch(15)
+        credentials(fail).fetch(TokenRequest(15))
     assert not caught.value.transient
 
 
@@ -297,7 +294,7 @@ def test_limits_shrink_with_the_time_that_is_left(
 ) -> None:
     monkeypatch.setattr(time, "monotonic", lambda: 100.0)
     server = TokenServer()
-    credentials(server).fetch(limit)
+    credentials(server).fetch(TokenRequest(limit))
     (request,) = server.requests
     assert request.extensions["timeout"] == {"connect": connect, "read": read, "write": read, "pool": connect}
 
@@ -312,7 +309,7 @@ def test_answer_that_drips_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch)
             yield b" "
 
     with pytest.raises(TokenUnavailableError, match="ReadTimeout"):
-        credentials(TokenServer(httpx.Response(200, content=drip()))).fetch(15)
+        credentials(TokenServer(httpx.Response(200, content=drip()))).fetch(TokenRequest(15))
     assert now[0] == 116
 
 
@@ -322,14 +319,14 @@ def test_endless_answer_is_cut() -> None:
             yield b" " * 16_384
 
     with pytest.raises(TokenUnavailableError, match="ReadError"):
-        credentials(TokenServer(httpx.Response(200, content=flood()))).fetch(15)
+        credentials(TokenServer(httpx.Response(200, content=flood()))).fetch(TokenRequest(15))
 
 
 def test_unstated_life_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
     bare = {"access_token": "abc", "token_type": "bearer"}
     source = credentials(TokenServer(*(httpx.Response(200, json=bare) for _ in range(3))))
     with caplog.at_level(logging.WARNING):
-        assert [source.fetch(15).life for _ in range(3)] == [300, 300, 300]
+        assert [source.fetch(TokenRequest(15)).life for _ in range(3)] == [300, 300, 300]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
@@ -355,23 +352,23 @@ class AsyncOnly(httpx.AsyncBaseTransport):
 
 
 def through(route: Route) -> ClientCredentials:
-    return ClientCredentials(URL, "id", Secret("s3cret"), route=route)
+    return ClientCredentials(TokenEndpoint(ROOT, "id", Secret("s3cret"), route=route))
 
 
 def test_async_only_transport_is_run_on_a_loop_of_its_own() -> None:
     transport = AsyncOnly()
-    assert through(Route(async_transport=transport)).fetch(15).value.reveal() == "abc.DEF-123"
+    assert through(Route(async_transport=transport)).fetch(TokenRequest(15)).value.reveal() == "abc.DEF-123"
     assert transport.requests == 1
 
 
 async def test_async_only_transport_answers_a_thread_whose_loop_is_blocked() -> None:
-    assert through(Route(async_transport=AsyncOnly())).fetch(15).life == 3600
+    assert through(Route(async_transport=AsyncOnly())).fetch(TokenRequest(15)).life == 3600
 
 
 def test_async_only_transport_obeys_the_limit() -> None:
     transport = AsyncOnly(delay=lambda: asyncio.get_running_loop().create_future())
     with pytest.raises(TokenUnavailableError, match="ReadTimeout"):
-        through(Route(async_transport=transport)).fetch(0.01)
+        through(Route(async_transport=transport)).fetch(TokenRequest(0.01))
 
 
 def test_sync_transport_comes_first_and_is_left_open() -> None:
@@ -384,7 +381,7 @@ def test_sync_transport_comes_first_and_is_left_open() -> None:
             self.closed = True
 
     transport = Kept(server)
-    through(Route(transport=transport, async_transport=other)).fetch(15)
+    through(Route(transport=transport, async_transport=other)).fetch(TokenRequest(15))
     assert (len(server.requests), other.requests, transport.closed) == (1, 0, False)
 
 
@@ -398,7 +395,7 @@ def test_pool_of_the_callers_loop_is_not_used(monkeypatch: pytest.MonkeyPatch) -
             super().__init__(transport=httpx.MockTransport(TokenServer()))
 
     monkeypatch.setattr(httpx, "Client", Client)
-    through(Route(async_transport=httpx.AsyncHTTPTransport(), options={"trust_env": False})).fetch(15)
+    through(Route(async_transport=httpx.AsyncHTTPTransport(), options={"trust_env": False})).fetch(TokenRequest(15))
     assert seen == [{"trust_env": False}]
 
 
@@ -412,15 +409,17 @@ SHARED_TRANSPORT = httpx.MockTransport(lambda _: httpx.Response(500))
         pytest.param({"user_agent": "other"}, True, id="another user agent"),
         pytest.param({"client_id": "other"}, False, id="another client"),
         pytest.param({"client_secret": Secret("other")}, False, id="another secret"),
-        pytest.param({"token_url": "https://other.test/oauth2/token"}, False, id="another endpoint"),
+        pytest.param({"root": "https://other.test"}, False, id="another endpoint"),
         pytest.param({"style": "body"}, False, id="another style"),
-        pytest.param({"route": Route(options={"verify": False})}, False, id="another way to verify"),
-        pytest.param({"route": Route(transport=SHARED_TRANSPORT)}, False, id="another transport"),
+        pytest.param({"route": Route(key=route_key(None, None, {"verify": False}))}, False, id="another way to verify"),
+        pytest.param({"route": Route(key=route_key(SHARED_TRANSPORT, None, {}))}, False, id="another transport"),
     ],
 )
 def test_tokens_are_shared_only_if_everything_that_matters_is_the_same(change: dict[str, Any], equal: bool) -> None:
-    base: dict[str, Any] = {"token_url": URL, "client_id": "id", "client_secret": Secret("s3cret")}
-    one, other = ClientCredentials(**base), ClientCredentials(**{**base, **change})
+    base: dict[str, Any] = {"root": ROOT, "client_id": "id", "client_secret": Secret("s3cret")}
+    base["route"] = Route(key=route_key(None, None, {}))
+    one = ClientCredentials(TokenEndpoint(**base))
+    other = ClientCredentials(TokenEndpoint(**{**base, **change}))
     assert (one.share_key == other.share_key) is equal
     assert "s3cret" not in repr(one.share_key)
 
@@ -430,7 +429,7 @@ def test_tokens_are_shared_only_if_everything_that_matters_is_the_same(change: d
 
 def test_static_token_lives_until_refused_and_is_never_shared() -> None:
     source = StaticToken("given")
-    assert (source.fetch(15).value.reveal(), source.fetch(15).life) == ("given", math.inf)
+    assert (source.fetch(TokenRequest(15)).value.reveal(), source.fetch(TokenRequest(15)).life) == ("given", math.inf)
     assert (source.renewable, source.share_key) == (False, None)
 
 
@@ -451,14 +450,14 @@ def test_static_token_that_no_header_can_carry_is_refused_without_being_shown(to
     ],
 )
 def test_provider_gives_a_text_or_a_token_answer(answer: Any, value: str, life: float) -> None:
-    grant = CallableSource(lambda: answer).fetch(15)
+    grant = CallableSource(lambda: answer).fetch(TokenRequest(15))
     assert (grant.value.reveal(), grant.life) == (value, life)
 
 
 @pytest.mark.parametrize("answer", [None, "", 7, b"abc", "two words", {}, {"access_token": ""}])
 def test_provider_that_gives_no_token_is_an_error(answer: Any) -> None:
     with pytest.raises(TokenResponseError):
-        CallableSource(lambda: answer).fetch(15)
+        CallableSource(lambda: answer).fetch(TokenRequest(15))
 
 
 def test_provider_that_raises_is_unavailable_and_its_error_is_chained() -> None:
@@ -466,7 +465,7 @@ def test_provider_that_raises_is_unavailable_and_its_error_is_chained() -> None:
         raise KeyError("planted-value")
 
     with pytest.raises(TokenUnavailableError, match="KeyError") as caught:
-        CallableSource(provider).fetch(15)
+        CallableSource(provider).fetch(TokenRequest(15))
     assert isinstance(caught.value.__cause__, KeyError)
     assert "planted-value" not in str(caught.value)
 
@@ -476,7 +475,7 @@ def test_provider_can_say_that_asking_again_is_pointless() -> None:
         raise PermanentTokenError("account closed")
 
     with pytest.raises(PermanentTokenError, match="account closed"):
-        CallableSource(provider).fetch(15)
+        CallableSource(provider).fetch(TokenRequest(15))
 
 
 async def arrives_later() -> str:
@@ -488,16 +487,22 @@ class AsyncProvider:
         return "abc"
 
 
-@pytest.mark.parametrize("provider", [arrives_later, AsyncProvider()])
-def test_async_provider_is_refused_at_once(provider: Any) -> None:
-    with pytest.raises(TypeError, match="plain function"):
-        CallableSource(provider)
+@pytest.mark.parametrize("provider", [arrives_later, AsyncProvider(), partial(arrives_later)])
+def test_async_provider_runs_on_the_loop_that_needs_the_token(provider: Any) -> None:
+    source = CallableSource(provider)
+
+    async def main() -> TokenGrant:
+        request = TokenRequest(15, loop=asyncio.get_running_loop())
+        return await asyncio.to_thread(source.fetch, request)
+
+    assert source.needs_loop
+    assert asyncio.run(main()).value.reveal() == "abc"
 
 
 def test_coroutine_from_a_plain_provider_is_closed_and_refused() -> None:
     """An unclosed one would warn, and warnings are errors here."""
-    with pytest.raises(TypeError, match="plain function"):
-        CallableSource(partial(arrives_later)).fetch(15)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="async def"):
+        CallableSource(lambda: arrives_later()).fetch(TokenRequest(15))  # noqa: PLW0108 - a plain function it is
 
 
 def test_mapping_of_a_provider_is_read_like_a_token_answer() -> None:

@@ -18,10 +18,14 @@ import pytest
 
 from pokitdok_api._operations import GET_ACTIVITY
 from pokitdok_ext import PokitDokError, connect
-from pokitdok_ext._auth import Origin, TokenAuth
+from pokitdok_ext._auth import TokenAuth
+from pokitdok_ext._client_tokens import ClientTokens
 from pokitdok_ext._errors import TokenError
-from pokitdok_ext._sources import CallableSource, ClientCredentials, Route, StaticToken
-from pokitdok_ext._tokens import ClientTokens, Clock, Secret, TokenManager
+from pokitdok_ext._manager import TokenManager
+from pokitdok_ext._sources import CallableSource, ClientCredentials, StaticToken
+from pokitdok_ext._token_endpoint import TokenEndpoint
+from pokitdok_ext._token_route import Route
+from pokitdok_ext._tokens import Clock, Secret
 
 SECRET = "canary-s3cr3t-pa55"
 TOKEN = "canary-t0ken-abcdef"
@@ -127,9 +131,8 @@ GIVEN = {"access_token": TOKEN, "token_type": "bearer", "expires_in": 3600}
 def test_failed_fetch_shows_no_secret(
     server: Callable[[httpx.Request], httpx.Response], style: Any, log: io.StringIO
 ) -> None:
-    source = ClientCredentials(
-        f"{BASE}/oauth2/token", "id", Secret(SECRET), style, route=Route(httpx.MockTransport(server))
-    )
+    route = Route(httpx.MockTransport(server))
+    source = ClientCredentials(TokenEndpoint(BASE, "id", Secret(SECRET), style=style, route=route))
     manager = TokenManager(source, clock=Clock(sleep=lambda _: None))
     with pytest.raises(TokenError) as caught:
         manager.get()
@@ -150,9 +153,9 @@ def platform(request: httpx.Request) -> httpx.Response:
 
 def test_working_client_shows_no_secret(log: io.StringIO) -> None:
     transport = httpx.MockTransport(platform)
-    source = ClientCredentials(f"{BASE}/oauth2/token", "id", Secret(SECRET), route=Route(transport))
+    source = ClientCredentials(TokenEndpoint(BASE, "id", Secret(SECRET), route=Route(transport)))
     tokens = ClientTokens(TokenManager(source))
-    auth = TokenAuth(tokens, Origin.of(httpx.URL(BASE)))
+    auth = TokenAuth(tokens, [BASE])
     with httpx.Client(base_url=BASE, auth=auth, transport=transport) as client:
         response = client.get("/fine")
         with pytest.raises(PokitDokError) as caught:

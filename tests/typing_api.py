@@ -27,7 +27,8 @@ def connecting() -> None:
     connect(token="token", base_url="https://api.example.com", timeout=30)
     connect(token_provider=text_provider, timeout=None)
     connect(token_provider=mapping_provider, timeout=httpx.Timeout(10, read=60))
-    connect(token_provider=async_provider)  # type: ignore[arg-type]
+    connect(token_provider=async_provider)
+    connect("id", lambda: "from a vault", scope=["user_schedule"])
     connect("id", "secret", "token")  # type: ignore[call-arg]
     connect("id", "secret", client_auth="header")  # type: ignore[arg-type]
     connect("id", "secret", httpx_args={"verify": False}, transport=httpx.HTTPTransport())

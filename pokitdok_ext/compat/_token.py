@@ -13,8 +13,10 @@ from typing import Any
 import httpx
 
 from pokitdok_ext._errors import ConfigurationError, PermanentTokenError
-from pokitdok_ext._sources import ClientCredentials, Route
-from pokitdok_ext._tokens import FETCH_DEADLINE, Secret
+from pokitdok_ext._sources import FETCH_LIMIT, ClientCredentials, TokenRequest
+from pokitdok_ext._token_endpoint import TokenEndpoint
+from pokitdok_ext._token_route import Route
+from pokitdok_ext._tokens import Secret
 
 _logger = logging.getLogger(__name__)
 
@@ -105,10 +107,9 @@ class TokenBook:
         return token
 
     def _fetched(self, now: float) -> dict[str, Any]:
-        source = ClientCredentials(
-            self.token_url, self.client_id, self.client_secret, route=Route(transport=self.transport)
-        )
-        grant = source.fetch(FETCH_DEADLINE)
+        root = self.token_url.removesuffix("/oauth2/token")
+        endpoint = TokenEndpoint(root, self.client_id, self.client_secret, route=Route(transport=self.transport))
+        grant = ClientCredentials(endpoint).fetch(TokenRequest(FETCH_LIMIT))
         return {
             "access_token": grant.value.reveal(),
             "token_type": "Bearer",

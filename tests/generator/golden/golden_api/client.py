@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import httpx
 
@@ -41,6 +42,12 @@ class Tokens(Protocol):
 
     def invalidate(self) -> None:
         """Forget the token; the next request fetches another."""
+
+    def revoke(self) -> None:
+        """Forget the token and have the server end it, where it can."""
+
+    async def arevoke(self) -> None:
+        """`revoke()` for asyncio."""
 
     def state(self) -> Any:
         """Counters and times, for people and tests."""
@@ -103,6 +110,7 @@ class Client:
         self._closed = False
         self._http: httpx.Client | None = None
         self._async_http: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
+        _living.add(self)
 
     def __repr__(self) -> str:
         return f"Client({self._base_url!r})"
@@ -154,6 +162,12 @@ class Client:
                     del self._async_http[ended]
                 http = self._async_http[loop] = httpx.AsyncClient(transport=self._async_transport, **self._settings)
             return http
+
+    def _reset_after_fork(self) -> None:
+        """In the child of a fork: the connections, and whoever held the lock, belong to the parent."""
+        self._lock = threading.Lock()
+        _left_to_the_parent.append((self._http, self._async_http))
+        self._http, self._async_http = None, WeakKeyDictionary()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -242,6 +256,20 @@ class Client:
             "timeout": httpx.USE_CLIENT_DEFAULT if isinstance(timeout, Unset) else timeout,
             "extensions": {"pokitdok.operation": parts.operation},
         }
+
+
+_living: WeakSet[Client] = WeakSet()
+_left_to_the_parent: list[object] = []
+"""Connections of the parent of a fork: closing them here would end them there."""
+
+
+def _after_fork() -> None:
+    for client in list(_living):
+        client._reset_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _checked(base_url: str) -> str:

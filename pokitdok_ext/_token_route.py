@@ -1,0 +1,114 @@
+"""The way to a token endpoint: one request, one whole answer within a deadline, nothing followed, nothing kept."""
+
+import re
+import ssl
+import time
+from collections.abc import Hashable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+LARGEST_ANSWER = 65_536
+"""Bytes of a token answer that are read; a longer one is no token answer."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """The way to the token endpoint: the settings of the API client, so that proxies, CAs and tests reach it too.
+
+    Attributes:
+        transport: As given to the API client.
+        async_transport: Used if there is no *transport* and it needs no pool of connections, as `httpx.ASGITransport`.
+        options: Of the API client's `httpx_args`: verify, cert, proxy, trust_env.
+        key: Equal for routes that end in the same place by the same means; see `route_key()`.
+    """
+
+    transport: httpx.BaseTransport | None = None
+    async_transport: httpx.AsyncBaseTransport | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    key: Hashable = None
+
+    def send(self, request: httpx.Request, deadline: float) -> httpx.Response:
+        """The answer, read whole, without following redirects; *deadline* is a reading of `time.monotonic`.
+
+        Raises:
+            httpx.HTTPError: No answer by then.
+        """
+        transport = self.transport
+        if transport is None and isinstance(self.async_transport, httpx.BaseTransport):
+            transport = self.async_transport
+        elif transport is None and self.async_transport is not None:
+            # A pool of connections belongs to the caller's loop and stays there.
+            pooled = isinstance(self.async_transport, httpx.AsyncHTTPTransport)
+            transport = None if pooled else _OnItsOwnLoop(self.async_transport)
+        if transport is not None:  # not closed afterwards: it belongs to the API client
+            return _exchange(httpx.Client(transport=transport), request, deadline)
+        with httpx.Client(**self.options) as client:
+            return _exchange(client, request, deadline)
+
+
+def route_key(
+    transport: httpx.BaseTransport | None,
+    async_transport: httpx.AsyncBaseTransport | None,
+    options: Mapping[str, Any],
+) -> Hashable:
+    """Equal for the same transports and equal *options*, which are as the user gave them."""
+    plain = (str, bool, type(None))
+    told = ((name, value if isinstance(value, plain) else id(value)) for name, value in options.items())
+    return id(transport), id(async_transport), frozenset(told)
+
+
+class _OnItsOwnLoop(httpx.BaseTransport):
+    """Lets a thread use a transport that is async only. On a further thread, as the first may have a running loop."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        import asyncio  # noqa: PLC0415 - programs without a loop do not pay for it
+
+        async def exchange() -> httpx.Response:
+            async with asyncio.timeout(request.extensions["timeout"]["read"]):
+                answer = await self._transport.handle_async_request(request)
+                return httpx.Response(answer.status_code, headers=answer.headers, content=await answer.aread())
+
+        with ThreadPoolExecutor(1, thread_name_prefix="pokitdok-token-loop") as thread:
+            try:
+                return thread.submit(asyncio.run, exchange()).result()
+            except TimeoutError:
+                raise httpx.ReadTimeout("the time for a token is over", request=request) from None
+
+
+def _exchange(client: httpx.Client, request: httpx.Request, deadline: float) -> httpx.Response:
+    """The whole answer within the deadline; the read limit alone would let a server drip for ever."""
+    body = b""
+    response = client.send(request, stream=True, follow_redirects=False)
+    try:
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) > LARGEST_ANSWER:
+                raise httpx.ReadError("longer than any token answer", request=request)
+            if time.monotonic() > deadline:
+                raise httpx.ReadTimeout("the time for a token is over", request=request)
+    finally:
+        response.close()
+    headers = {name: value for name in ("content-type", "date", "retry-after") if (value := response.headers.get(name))}
+    return httpx.Response(response.status_code, headers=headers, content=body)
+
+
+def bare(exc: httpx.HTTPError) -> httpx.TransportError:
+    """The same error without request, traceback, context and what its text quotes: all may show secrets."""
+    kind = next((cls for cls in type(exc).__mro__ if cls.__module__ == "httpx"), httpx.TransportError)
+    text = re.sub(r"(['\"]).*\1", "...", str(exc))
+    return kind(text) if issubclass(kind, httpx.TransportError) else httpx.TransportError(text)
+
+
+def is_certificate_error(exc: BaseException | None) -> bool:
+    """Whether the other side's certificate is behind *exc*."""
+    while exc is not None:
+        if isinstance(exc, ssl.SSLCertVerificationError):
+            return True
+        exc = exc.__cause__ or exc.__context__
+    return False

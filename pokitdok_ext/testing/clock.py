@@ -1,0 +1,35 @@
+"""Time that stands still until a test moves it, for everything here that takes a `Clock`."""
+
+from __future__ import annotations
+
+from pokitdok_ext._tokens import Clock
+
+
+class HeldClock:
+    """Both clocks stand still until a test moves them; sleeping moves them, and is written down.
+
+    Attributes:
+        wall: Unix time in seconds.
+        monotonic: Seconds, from anywhere.
+        chance: What every draw from 0 to 1 gives.
+        slept: The seconds of each sleep.
+    """
+
+    def __init__(self, wall: float = 1_000_000.0, monotonic: float = 500.0, chance: float = 0.0) -> None:
+        self.wall = wall
+        self.monotonic = monotonic
+        self.chance = chance
+        self.slept: list[float] = []
+
+    def forward(self, seconds: float) -> None:
+        """Let *seconds* pass on both clocks."""
+        self.wall += seconds
+        self.monotonic += seconds
+
+    def clock(self) -> Clock:
+        """The clock to pass on."""
+        return Clock(lambda: self.wall, lambda: self.monotonic, self._sleep, lambda: self.chance)
+
+    def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.forward(seconds)
