@@ -1,6 +1,6 @@
-"""Python types and expressions for the properties of one module: how a value is declared, read and written.
+"""Python types and kinds for the properties of one module: how a value is declared, and how it is read and written.
 
-The helpers that the expressions call live in `templates/_values.py.jinja`.
+The kinds are the classes of `templates/_kinds.py.jinja` and `templates/_unions.py.jinja`.
 """
 
 from __future__ import annotations
@@ -36,22 +36,19 @@ _PLAIN: dict[type[PropertyProtocol], str] = {
     StringProperty: "str",
     UuidProperty: "str",
 }
-"""Kinds whose values are taken as they come, with their types. A misfit among them is kept as it is."""
+"""Properties whose values are taken as they come, with their types. A misfit among them is kept as it is."""
 
 _DATES: dict[type[PropertyProtocol], tuple[str, str]] = {
-    DateProperty: ("datetime.date | str", "read_date"),
-    DateTimeProperty: ("datetime.datetime | str", "read_datetime"),
+    DateProperty: ("datetime.date | str", "DATE"),
+    DateTimeProperty: ("datetime.datetime | str", "DATE_TIME"),
 }
 
 
 class ModuleCode:
-    """Code for the properties of one module; notes which classes the module has to know.
+    """Code for the properties of one module.
 
     Attributes:
-        named: Classes in annotations.
-        bound: Classes needed when the code runs.
-        choices: Constants of the module that choose among classes: name to (members, fallback).
-        code_lists: Code lists that values are looked up in.
+        named: Classes in annotations, which the module has to know.
     """
 
     def __init__(
@@ -63,9 +60,6 @@ class ModuleCode:
         maps: frozenset[str],
     ) -> None:
         self.named: set[str] = set()
-        self.bound: set[str] = set()
-        self.choices: dict[str, tuple[dict[str, tuple[str, ...]], str | None]] = {}
-        self.code_lists: set[str] = set()
         self._sent = sent
         self._required = required
         self._within = within
@@ -102,48 +96,38 @@ class ModuleCode:
             parts.append("Unset")
         return " | ".join(parts)
 
-    # ------------------------------------------------------------ reading
+    # ------------------------------------------------------------ reading and writing
 
-    def read(self, prop: PropertyProtocol, value: str, where: str, depth: int = 0) -> str:
-        """An expression that reads the decoded JSON in the variable *value*; *value* itself if it stays as it is."""
+    def kind(self, prop: PropertyProtocol, *, whole: bool = False) -> str | None:
+        """An expression for the kind of *prop*; None if its values are taken as they come.
+
+        Args:
+            prop: What is described.
+            whole: Whether it is the whole answer: an object then has to become one of the classes.
+        """
         if type(prop) in _PLAIN:
-            return value
+            return None
         if type(prop) in _DATES:
-            return f"{_DATES[type(prop)][1]}({value})"
+            return _DATES[type(prop)][1]
         if isinstance(prop, EnumProperty):
-            self.code_lists.add(prop.class_info.name)
-            kind = "isinstance({0}, str)" if prop.value_type is str else "type({0}) is int"
-            return f"_{prop.class_info.name}[{value}] if {kind.format(value)} else {value}"
+            return f'{"Code" if prop.value_type is str else "Number"}("{prop.class_info.name}")'
         if isinstance(prop, ModelProperty):
-            read = self._read_object([prop], value, where)
-            return f'{read} if isinstance({value}, dict) else null_or_misfit({value}, "object", "{where}")'
+            return self._object([prop], whole=whole)
         if isinstance(prop, ListProperty):
-            items = self._read_items(prop, value, where, depth)
-            return f'{items} if isinstance({value}, list) else null_or_misfit({value}, "array", "{where}")'
+            return f"Array({self.kind(prop.inner_property) or ''})"
         if isinstance(prop, UnionProperty):
-            return self._read_union(prop, value, where, depth)
+            return self._union(prop, whole=whole)
         raise _unsupported(prop)
 
-    def _read_items(self, prop: ListProperty, value: str, where: str, depth: int) -> str:
-        item = f"_i{depth or ''}"
-        read = self.read(prop.inner_property, item, f"{where}[]", depth + 1)
-        return value if read == item else f"[{read} for {item} in {value}]"
-
-    def _read_object(self, members: Sequence[ModelProperty], value: str, where: str) -> str:
+    def _object(self, members: Sequence[ModelProperty], *, whole: bool) -> str:
         names: list[str] = [member.class_info.name for member in members]
         if len(names) == 1:
-            self.bound.add(names[0])
-            return f"{names[0]}.from_dict({value})"
-        constant = f"_{where.rpartition('.')[2].removesuffix('[]').upper()}"
-        constant = "".join(character if character.isalnum() else "_" for character in constant)
-        fallback = next((name for name in names if name in self._maps), None)
+            return f'Object("{names[0]}")'
+        fallback = next((name for name in names if name in self._maps), names[0] if whole else None)
         chosen = {name: self._required[name] for name in names if name not in self._maps}
         if len({frozenset(keys) for keys in chosen.values()}) < len(chosen):
             chosen = self._deeper(chosen)
-        if "." not in where:  # the whole answer: it has to become one of the classes
-            constant, fallback = "_RESULT", fallback or names[0]
-        self.choices[constant] = (chosen, fallback)
-        return f"{constant}.read({value})"
+        return one_of(chosen, fallback)
 
     def _deeper(self, chosen: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         """The required keys of *chosen* with those one level deeper, but for those that all of them have."""
@@ -152,59 +136,37 @@ class ModuleCode:
             name: (*keys, *(each for each in self._within[name] if each not in shared)) for name, keys in chosen.items()
         }
 
-    def _read_union(self, prop: UnionProperty, value: str, where: str, depth: int) -> str:
+    def _union(self, prop: UnionProperty, *, whole: bool) -> str | None:
         members = _present(prop)
         models = [member for member in members if isinstance(member, ModelProperty)]
         lists = [member for member in members if isinstance(member, ListProperty)]
         scalars = [member for member in members if not isinstance(member, ModelProperty | ListProperty)]
+        place = prop.name.get_untrusted_value()
         if len(lists) > 1:
-            raise GenerationError(f"{where}: more than one kind of array in a union cannot be told apart")
-        lone_value = is_list_first(prop)
-        lone_list = is_alternative(prop) and isinstance(members[0], ModelProperty)
+            raise GenerationError(f"{place}: more than one kind of array in a union cannot be told apart")
+        if is_list_first(prop):
+            return f"ManyOrOne({self.kind(lists[0].inner_property) or ''})"
+        if is_alternative(prop) and isinstance(members[0], ModelProperty):
+            return f"OneOrMany({self.kind(members[0])})"
+        of_object = self._object(models, whole=whole) if models else None
+        of_array = self.kind(lists[0]) if lists else None
+        read = {kind for scalar in scalars if (kind := self.kind(scalar))}
+        if len(read) > 1:
+            raise GenerationError(f"{place}: a union of several dates or code lists cannot be told apart")
+        otherwise = read.pop() if read else "ANY" if scalars else None
+        if of_object and not (of_array or otherwise):
+            return of_object
+        if of_array and not (of_object or otherwise):
+            return of_array
+        if not (of_object or of_array):
+            return None if otherwise == "ANY" else otherwise
+        return f"Either({of_object}, {of_array}, {otherwise})"
 
-        read = self._read_scalar(scalars, value, where)
-        branches = []
-        if models:
-            one = self._read_object(models, value, where)
-            branches.append(f"{f'lone({one})' if lone_value else one} if isinstance({value}, dict)")
-        if lists:
-            items = self._read_items(lists[0], value, where, depth)
-            if lone_list or items != value or not scalars or lone_value:
-                branches.append(f"{f'sole({items})' if lone_list else items} if isinstance({value}, list)")
-        if scalars and lone_value:
-            return " else ".join([*branches, f"lone({read})"])
-        if scalars:
-            return " else ".join([*branches, read])
-        expected = " or ".join(["object"] * bool(models) + ["array"] * bool(lists))
-        return " else ".join([*branches, f'null_or_misfit({value}, "{expected}", "{where}")'])
 
-    def _read_scalar(self, scalars: Sequence[PropertyProtocol], value: str, where: str) -> str:
-        """The expression of the one scalar that needs reading; it leaves the others as they are."""
-        reads = {read for scalar in scalars if (read := self.read(scalar, value, where)) != value}
-        if len(reads) > 1:
-            raise GenerationError(f"{where}: a union of several dates or code lists cannot be told apart")
-        return reads.pop() if reads else value
-
-    # ------------------------------------------------------------ writing
-
-    def write(self, prop: PropertyProtocol, value: str, depth: int = 0) -> str:
-        """An expression that turns the variable *value* into JSON types; *value* itself if it stays as it is."""
-        if type(prop) in _PLAIN:
-            return value
-        if type(prop) in _DATES:
-            return f"write_date({value})"
-        if isinstance(prop, EnumProperty):
-            return f"write_code({value})"
-        if isinstance(prop, ModelProperty):
-            return f"{value}.to_dict() if isinstance({value}, Model) else {value}"
-        if isinstance(prop, ListProperty):
-            item = f"_i{depth or ''}"
-            write = self.write(prop.inner_property, item, depth + 1)
-            items = f"list({value})" if write == item else f"[{write} for {item} in {value}]"
-            return f"{items} if isinstance({value}, (list, tuple)) else {value}"
-        if isinstance(prop, UnionProperty):
-            return f"to_json({value})"
-        raise _unsupported(prop)
+def one_of(required: Mapping[str, tuple[str, ...]], fallback: str | None) -> str:
+    """The expression of a choice among classes by their *required* keys."""
+    classes = ", ".join(f'"{name}": {tuple(keys)!r}' for name, keys in required.items())
+    return f"OneOf({{{classes}}}{f', fallback={fallback!r}' if fallback else ''})"
 
 
 def is_alternative(prop: PropertyProtocol) -> bool:

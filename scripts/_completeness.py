@@ -13,13 +13,16 @@ from openapi_python_client.strings import ClassName, PythonIdentifier
 
 FORBIDDEN_COMPONENTS = frozenset(
     {
-        *("Any", "Choice", "ClassVar", "Client", "File", "IntEnum", "Literal", "Lone", "Mapping", "MapModel", "Misfit"),
-        *("Model", "Operation", "RequestParts", "Response", "Self", "StrEnum", "Tokens", "Unset"),
+        *("Any", "Array", "Callable", "ClassVar", "Client", "Code", "Either", "File", "IntEnum", "Kind", "Kinds"),
+        *("Literal", "Lone", "ManyOrOne", "MapModel", "Mapping", "Misfit", "Model", "Number", "Object", "OneOf"),
+        *("OneOrMany", "Operation", "RequestParts", "Response", "Self", "StrEnum", "Tokens", "Unset"),
     }
 )
 """Names that a module of the generated package already uses for something else."""
 
 FORBIDDEN_PROPERTIES = frozenset({"additional_properties", "from_dict", "to_dict"})
+AS_THEY_COME = {"Any", "File", "None", "Unset", "bool", "float", "int", "str"}
+"""Types of fields that need no entry in the table of kinds."""
 FUNCTIONS = {"sync", "sync_detailed", "asyncio", "asyncio_detailed"}
 
 
@@ -102,26 +105,37 @@ def _component(contract: Contract, name: str, body: list[ast.stmt] | None) -> It
         codes = [ast.literal_eval(node.value) for node in body if isinstance(node, ast.Assign)]
         yield from _difference(f"code of {name}", set(contract.schemas[name]["enum"]), set(codes))
     else:
-        expected = set(contract.properties(name))
-        yield from _difference(f"property of {name} (read)", expected, set(_keys(body, "from_dict", "source")))
-        yield from _difference(f"property of {name} (written)", expected, set(_keys(body, "to_dict", "_out")))
-        names = [
-            node.target.id for node in body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
-        ]
-        fields = [each for each in names if not each.startswith("_") and each != "additional_properties"]
-        if len(fields) != len(expected):
-            yield f"component {name}: {len(expected)} properties became {len(fields)} fields"
+        yield from _fields(contract, name, body)
 
 
-def _keys(body: list[ast.stmt], method: str, mapping: str) -> Iterator[str]:
-    """The wire names under which *method* takes from its input or stores into its output, the variable *mapping*."""
-    for function in body:
-        if not isinstance(function, ast.FunctionDef) or function.name != method:
-            continue
-        for node in ast.walk(function):
-            match node:
-                case ast.Subscript(value=ast.Name(id=variable), slice=ast.Constant(value=key)) if variable == mapping:
-                    yield str(key)
+def _fields(contract: Contract, name: str, body: list[ast.stmt]) -> Iterator[str]:
+    """Properties without a field, and entries of the tables of a class that name no field."""
+    fields: dict[str, str] = {}
+    tables: dict[str, Any] = {}
+    for node in body:
+        match node:
+            case ast.AnnAssign(target=ast.Name(id=key), annotation=annotation):
+                if "ClassVar" in ast.unparse(annotation):
+                    tables[key] = node.value
+                else:
+                    fields[key] = ast.unparse(annotation)
+    wire_names = ast.literal_eval(tables.get("_wire_names", "{}"))
+    expected = set(contract.properties(name))
+    yield from _difference(f"property of {name}", expected, {wire_names.get(key, key) for key in fields})
+    for table in ("_wire_names", "_masked", "_kinds"):
+        for each in sorted(_names_in(tables.get(table)) - set(fields)):
+            yield f"{name}.{table} names {each}, which is no field"
+    for key, declared in fields.items():
+        if set(declared.split(" | ")) - AS_THEY_COME and key not in _names_in(tables.get("_kinds")):
+            yield f"{name}.{key} is {declared}, and _kinds does not say how to read it"
+
+
+def _names_in(table: ast.expr | None) -> set[str]:
+    """The keys of a table, or its items."""
+    if isinstance(table, ast.Call):  # frozenset
+        [table] = table.args
+    items = table.keys if isinstance(table, ast.Dict) else table.elts if isinstance(table, ast.Set) else []
+    return {str(item.value) for item in items if isinstance(item, ast.Constant)}
 
 
 def _modules(folder: Path) -> dict[str, ast.Module]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from _code import ModuleCode
+from _code import ModuleCode, one_of
 from _contract import Contract, GenerationError, OperationFacts, ParameterFacts
 from _forms import JSON, MULTIPART, OCTETS, URLENCODED, Form, Forms
 from _models import Models
@@ -54,7 +54,7 @@ class EndpointView:
     body: ParameterView | None
     sent: dict[str, str]
     result: str
-    parse: str
+    kind: str | None
     empty: bool
     summary: str
     description: str
@@ -62,9 +62,6 @@ class EndpointView:
     raised: list[str]
     evidence: str
     named: list[str]
-    bound: list[str]
-    choices: dict[str, tuple[dict[str, tuple[str, ...]], str | None]] = field(default_factory=dict)
-    code_lists: list[str] = field(default_factory=list)
 
 
 class Endpoints:
@@ -86,6 +83,10 @@ class Endpoints:
     def error_bodies(self) -> dict[str, tuple[str, ...]]:
         """Classes of error bodies with the keys that tell them apart."""
         return {ClassName(name, "field_"): self._contract.required(name) for name in self._contract.error_bodies}
+
+    def error_kind(self) -> str:
+        """The expression that chooses among them."""
+        return one_of(self.error_bodies(), None)
 
     def view(self, endpoint: Endpoint) -> EndpointView:
         """The view for `endpoint_module.py.jinja`."""
@@ -115,17 +116,14 @@ class Endpoints:
             body=body,
             sent=self._sent(endpoint, form) if body else {},
             result=returned,
-            parse="None" if form.answer is None else result.read(success, "document", returned),
+            kind=None if form.answer is None else result.kind(success, whole=True),
             empty=form.answer is None,
             summary=facts.definition.get("summary", ""),
             description=facts.definition.get("description", ""),
             notes=form_notes(form),
             raised=_raised(facts),
             evidence=evidence(facts),
-            named=sorted((arguments.named | result.named) - result.bound),
-            bound=sorted(result.bound),
-            choices=result.choices,
-            code_lists=sorted(result.code_lists),
+            named=sorted(arguments.named | result.named),
         )
 
     def _body(self, endpoint: Endpoint, form: Form, code: ModuleCode) -> ParameterView | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from _code import ModuleCode, listed_object
+from _code import ModuleCode
 from _contract import Contract, GenerationError
 from _texts import field_doc, sentence
 from openapi_python_client.parser.openapi import GeneratorData
@@ -27,8 +27,7 @@ class FieldView:
     annotation: str
     required: bool
     doc: str
-    read: str
-    write: str
+    kind: str | None
 
 
 @dataclass(frozen=True)
@@ -39,17 +38,13 @@ class ModelView:
     module: str
     doc: str
     is_map: bool
-    listed: bool
     fields: list[FieldView]
     masked: list[str]
     wire_names: dict[str, str]
+    kinds: dict[str, str]
     values: str
-    read_value: str
-    write_value: str
+    others: str | None
     named: list[str]
-    bound: list[str]
-    choices: dict[str, tuple[dict[str, tuple[str, ...]], str | None]]
-    code_lists: list[str]
 
 
 class Models:
@@ -66,12 +61,6 @@ class Models:
         }
         self._maps = frozenset(cls for cls, name in self._component.items() if contract.is_map(name))
         self.modules = {each.class_info.name: each.class_info.module_name for each in (*data.models, *data.enums)}
-        self._listed = {
-            name
-            for model in data.models
-            for prop in (*(model.required_properties or ()), *(model.optional_properties or ()))
-            if (name := listed_object(prop))
-        }
 
     def code(self, *, sent: bool) -> ModuleCode:
         return ModuleCode(sent=sent, required=self._required, within=self._within, maps=self._maps)
@@ -91,34 +80,27 @@ class Models:
         if set(props) != set(described):
             raise GenerationError(f"{component}: the parser lost {', '.join(sorted(set(described) ^ set(props)))}")
         sent = component in self._contract.request_only
-        fields = [self._field(cls, props[wire], node, code, sent=sent) for wire, node in described.items()]
+        fields = [self._field(props[wire], node, code, sent=sent) for wire, node in described.items()]
         fields.sort(key=lambda each: not each.required)
         extra = model.additional_properties or AnyProperty.build(
             name=model.name, required=True, default=None, python_name=model.python_name, description=None, example=None
         )
         values = code.type_of(extra)
-        read_value, write_value = code.read(extra, "_v", f"{cls}.*"), code.write(extra, "_v")
         return ModelView(
             name=cls,
             module=model.class_info.module_name,
             doc=self._contract.schemas[component].get("description", ""),
             is_map=cls in self._maps,
-            listed=cls in self._listed,
             fields=fields,
             masked=[each.name for each in fields if _hidden(described[each.wire])],
             wire_names={each.name: each.wire for each in fields if each.name != each.wire},
+            kinds={each.name: each.kind for each in fields if each.kind},
             values=values,
-            read_value=read_value,
-            write_value=write_value,
+            others=code.kind(extra),
             named=sorted(code.named - {cls}),
-            bound=sorted(code.bound - {cls}),
-            choices=code.choices,
-            code_lists=sorted(code.code_lists),
         )
 
-    def _field(
-        self, cls: str, prop: PropertyProtocol, node: Mapping[str, Any], code: ModuleCode, *, sent: bool
-    ) -> FieldView:
+    def _field(self, prop: PropertyProtocol, node: Mapping[str, Any], code: ModuleCode, *, sent: bool) -> FieldView:
         wire = prop.name.get_untrusted_value()
         return FieldView(
             name=prop.python_name,
@@ -126,8 +108,7 @@ class Models:
             annotation=code.declared(prop),
             required=sent and prop.required,
             doc=field_doc(prop, node, sent=sent),
-            read=code.read(prop, "_v", f"{cls}.{in_double_quote_literal(wire)}"),
-            write=code.write(prop, "_v"),
+            kind=code.kind(prop),
         )
 
     def enum(self, enum: EnumProperty | LiteralEnumProperty) -> dict[str, Any]:

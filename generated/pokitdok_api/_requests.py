@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from attrs import frozen
 
-from ._values import to_json
+from ._kinds import to_json
 from .types import UNSET, File
 
 if TYPE_CHECKING:

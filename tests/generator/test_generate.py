@@ -266,15 +266,20 @@ LOSSES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "component": (remove("models/part.py"), "component part did not come out"),
     "function": (replace("api/parts/change_part.py", "def asyncio(", "def other("), "no function asyncio"),
-    "property on reading": (
-        replace("models/part.py", 'source["serial"]', 'source["cereal"]'),
-        "property of Part (read) serial",
+    "field": (
+        replace("models/part.py", "    serial: str", "    cereal: str"),
+        "property of Part serial did not come out",
     ),
-    "property on writing": (
-        replace("models/part.py", '_out["serial"]', '_out["no"]'),
-        "property of Part (written) serial",
+    "name in JSON": (
+        replace("models/widget.py", '"class_": "class"', '"class_": "klass"'),
+        "property of Widget class did not come out",
     ),
-    "field": (replace("models/part.py", "    serial: str", "    _serial: str"), "2 properties became 1 fields"),
+    "mask of a field": (replace("models/part.py", '{"serial"}', '{"cereal"}'), "Part._masked names cereal"),
+    "kind of a date": (replace("models/widget.py", '"made_on": DATE,', ""), "Widget.made_on is datetime.date"),
+    "kind of an object": (
+        replace("models/widget.py", '"main_part": Object("Part"),', ""),
+        "Widget.main_part is Part | None | Unset, and _kinds does not say how to read it",
+    ),
     "code": (replace("models/color.py", '    ONE = "1"\n', ""), "code of Color 1 did not come out"),
 }
 

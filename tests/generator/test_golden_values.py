@@ -15,7 +15,8 @@ from typing import Any
 
 import golden_api
 import pytest
-from golden_api._values import Lone, Misfit, code_list, write_date
+from golden_api._kinds import Lone
+from golden_api._values import Misfit, code_list, write_date
 from golden_api.api.parts import delete_part
 from golden_api.models import (
     Box,

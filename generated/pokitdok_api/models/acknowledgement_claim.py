@@ -2,38 +2,19 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE, Array, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .status_information import StatusInformation
 
 
-@define(repr=False, eq=False)
+@model
 class AcknowledgementClaim(Model):
     """Claim part. Example only."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "statuses",
-            "claim_id_number",
-            "service_date",
-            "service_end_date",
-            "tracking_id",
-        }
-    )
 
     statuses: list[StatusInformation] | None | Unset = UNSET
     """Statuses. PHI, masked in repr."""
@@ -46,66 +27,11 @@ class AcknowledgementClaim(Model):
     tracking_id: str | None | Unset = UNSET
     """Tracking id, use it in claim status requests. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "statuses" in source:
-            _known += 1
-            _v = source["statuses"]
-            _of.statuses = (
-                [
-                    StatusInformation.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "AcknowledgementClaim.statuses[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "AcknowledgementClaim.statuses")
-            )
-        if "claim_id_number" in source:
-            _known += 1
-            _of.claim_id_number = source["claim_id_number"]
-        if "service_date" in source:
-            _known += 1
-            _v = source["service_date"]
-            _of.service_date = read_date(_v)
-        if "service_end_date" in source:
-            _known += 1
-            _v = source["service_end_date"]
-            _of.service_end_date = read_date(_v)
-        if "tracking_id" in source:
-            _known += 1
-            _of.tracking_id = source["tracking_id"]
-        if _known != len(source):
-            _of.additional_properties = unknown(AcknowledgementClaim, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.statuses) is not UNSET:
-            _out["statuses"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.claim_id_number) is not UNSET:
-            _out["claim_id_number"] = _v
-        if (_v := _of.service_date) is not UNSET:
-            _out["service_date"] = write_date(_v)
-        if (_v := _of.service_end_date) is not UNSET:
-            _out["service_end_date"] = write_date(_v)
-        if (_v := _of.tracking_id) is not UNSET:
-            _out["tracking_id"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "StatusInformation")
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {"statuses", "claim_id_number", "service_date", "service_end_date", "tracking_id"}
+    )
+    _kinds: ClassVar[Kinds] = {
+        "statuses": Array(Object("StatusInformation")),
+        "service_date": DATE,
+        "service_end_date": DATE,
+    }

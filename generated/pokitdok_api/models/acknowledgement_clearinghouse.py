@@ -2,21 +2,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    read_date,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 
-@define(repr=False, eq=False)
+@model
 class AcknowledgementClearinghouse(Model):
     """Clearinghouse. Example only."""
 
@@ -29,40 +22,7 @@ class AcknowledgementClearinghouse(Model):
     date_processed: datetime.date | str | None | Unset = UNSET
     """Processed. ISO 8601 date."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "name" in source:
-            _known += 1
-            _of.name = source["name"]
-        if "transmitter_id" in source:
-            _known += 1
-            _of.transmitter_id = source["transmitter_id"]
-        if "date_received" in source:
-            _known += 1
-            _v = source["date_received"]
-            _of.date_received = read_date(_v)
-        if "date_processed" in source:
-            _known += 1
-            _v = source["date_processed"]
-            _of.date_processed = read_date(_v)
-        if _known != len(source):
-            _of.additional_properties = unknown(AcknowledgementClearinghouse, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.name) is not UNSET:
-            _out["name"] = _v
-        if (_v := _of.transmitter_id) is not UNSET:
-            _out["transmitter_id"] = _v
-        if (_v := _of.date_received) is not UNSET:
-            _out["date_received"] = write_date(_v)
-        if (_v := _of.date_processed) is not UNSET:
-            _out["date_processed"] = write_date(_v)
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _kinds: ClassVar[Kinds] = {
+        "date_received": DATE,
+        "date_processed": DATE,
+    }

@@ -3,22 +3,11 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    Choice,
-    bind,
-    code_list,
-    null_or_misfit,
-    read_datetime,
-    to_json,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE_TIME, Array, Code, Kinds, Object
+from .._model import Model, model
+from .._unions import OneOf
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -46,86 +35,11 @@ if TYPE_CHECKING:
     from .service_review_activity_parameters import ServiceReviewActivityParameters
     from .service_review_response import ServiceReviewResponse
 
-_PARAMETERS = Choice(
-    {
-        "ClaimActivityParameters": (
-            "billing_provider",
-            "claim",
-            "trading_partner_id",
-        ),
-        "EligibilityActivityParameters": ("member",),
-        "ClaimStatusActivityParameters": (
-            "patient",
-            "service_date",
-        ),
-        "ServiceReviewActivityParameters": ("event",),
-        "EnrollmentActivityParameters": (
-            "subscriber",
-            "purpose",
-            "trading_partner_id",
-        ),
-        "EnrollmentSnapshotParameters": (),
-        "EarlyClaimParameters": (
-            "claim",
-            "transaction_type",
-        ),
-        "EarlyEligibilityParameters": ("member_name",),
-    },
-    fallback="ActivityQuery",
-)
-_RESULT = Choice(
-    {
-        "ClaimAcknowledgement": (
-            "providers",
-            "patient",
-        ),
-        "EarlyClaimAcknowledgement": (
-            "patients",
-            "providers",
-        ),
-        "ClaimPaymentResult": (
-            "payee",
-            "payer",
-        ),
-        "ClaimStatusResponse": ("trading_partner_id",),
-        "ClaimConvertResponse": (),
-        "EligibilityResponse": (
-            "trading_partner_id",
-            "valid_request",
-        ),
-        "ServiceReviewResponse": (
-            "trading_partner_id",
-            "event",
-        ),
-    },
-)
-_ActivityName = code_list("ActivityName")
-_ActivityTransition = code_list("ActivityTransition")
-_ClaimTrackingDescription = code_list("ClaimTrackingDescription")
 
-
-@define(repr=False, eq=False)
+@model
 class Activity(Model):
     """Life-cycle record of one unit of platform work, kept for every call. Claims, enrollments, batch files and
     calls with async true are followed through it."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "parameters",
-            "result",
-            "result_history",
-            "tracking_description",
-            "x12_request",
-            "x12_response",
-            "outbound_batch_file_url",
-            "application_data",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "field_uuid": "_uuid",
-        "field_type_": "_type",
-        "field_id": "_id",
-    }
 
     id: str | None | Unset = UNSET
     """Activity id."""
@@ -220,237 +134,56 @@ class Activity(Model):
     """Caller data given in the request, returned in callbacks. Described in prose, shown in no response example.
     PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "id" in source:
-            _known += 1
-            _of.id = source["id"]
-        if "_uuid" in source:
-            _known += 1
-            _of.field_uuid = source["_uuid"]
-        if "_type" in source:
-            _known += 1
-            _of.field_type_ = source["_type"]
-        if "name" in source:
-            _known += 1
-            _v = source["name"]
-            _of.name = _ActivityName[_v] if isinstance(_v, str) else _v
-        if "state" in source:
-            _known += 1
-            _v = source["state"]
-            _of.state = (
-                ActivityState.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Activity.state")
-            )
-        if "history" in source:
-            _known += 1
-            _v = source["history"]
-            _of.history = (
-                [
-                    ActivityHistoryEntry.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "Activity.history[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "Activity.history")
-            )
-        if "transition_path" in source:
-            _known += 1
-            _v = source["transition_path"]
-            _of.transition_path = (
-                [_ActivityTransition[_i] if isinstance(_i, str) else _i for _i in _v]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "Activity.transition_path")
-            )
-        if "remaining_transitions" in source:
-            _known += 1
-            _v = source["remaining_transitions"]
-            _of.remaining_transitions = (
-                [_ActivityTransition[_i] if isinstance(_i, str) else _i for _i in _v]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "Activity.remaining_transitions")
-            )
-        if "parameters" in source:
-            _known += 1
-            _v = source["parameters"]
-            _of.parameters = (
-                _PARAMETERS.read(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Activity.parameters")
-            )
-        if "result" in source:
-            _known += 1
-            _v = source["result"]
-            _of.result = _RESULT.read(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Activity.result")
-        if "result_history" in source:
-            _known += 1
-            _v = source["result_history"]
-            _of.result_history = (
-                [
-                    ActivityResultEntry.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "Activity.result_history[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "Activity.result_history")
-            )
-        if "trading_partner_id" in source:
-            _known += 1
-            _of.trading_partner_id = source["trading_partner_id"]
-        if "units_of_work" in source:
-            _known += 1
-            _of.units_of_work = source["units_of_work"]
-        if "parent_id" in source:
-            _known += 1
-            _of.parent_id = source["parent_id"]
-        if "callback_url" in source:
-            _known += 1
-            _of.callback_url = source["callback_url"]
-        if "callback_error" in source:
-            _known += 1
-            _of.callback_error = source["callback_error"]
-        if "created_date" in source:
-            _known += 1
-            _v = source["created_date"]
-            _of.created_date = read_datetime(_v)
-        if "last_updated_date" in source:
-            _known += 1
-            _v = source["last_updated_date"]
-            _of.last_updated_date = read_datetime(_v)
-        if "tracking_description" in source:
-            _known += 1
-            _v = source["tracking_description"]
-            _of.tracking_description = _ClaimTrackingDescription[_v] if isinstance(_v, str) else _v
-        if "payment_id" in source:
-            _known += 1
-            _of.payment_id = source["payment_id"]
-        if "x12_request" in source:
-            _known += 1
-            _of.x12_request = source["x12_request"]
-        if "x12_response" in source:
-            _known += 1
-            _of.x12_response = source["x12_response"]
-        if "outbound_batch_file_url" in source:
-            _known += 1
-            _of.outbound_batch_file_url = source["outbound_batch_file_url"]
-        if "correlation_id" in source:
-            _known += 1
-            _of.correlation_id = source["correlation_id"]
-        if "client_id" in source:
-            _known += 1
-            _of.client_id = source["client_id"]
-        if "insert_dt" in source:
-            _known += 1
-            _of.insert_dt = source["insert_dt"]
-        if "update_dt" in source:
-            _known += 1
-            _of.update_dt = source["update_dt"]
-        if "deleted" in source:
-            _known += 1
-            _of.deleted = source["deleted"]
-        if "_id" in source:
-            _known += 1
-            _of.field_id = source["_id"]
-        if "version" in source:
-            _known += 1
-            _of.version = source["version"]
-        if "major_version" in source:
-            _known += 1
-            _of.major_version = source["major_version"]
-        if "application_data" in source:
-            _known += 1
-            _v = source["application_data"]
-            _of.application_data = (
-                ApplicationData.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "Activity.application_data")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(Activity, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.id) is not UNSET:
-            _out["id"] = _v
-        if (_v := _of.field_uuid) is not UNSET:
-            _out["_uuid"] = _v
-        if (_v := _of.field_type_) is not UNSET:
-            _out["_type"] = _v
-        if (_v := _of.name) is not UNSET:
-            _out["name"] = write_code(_v)
-        if (_v := _of.state) is not UNSET:
-            _out["state"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.history) is not UNSET:
-            _out["history"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.transition_path) is not UNSET:
-            _out["transition_path"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.remaining_transitions) is not UNSET:
-            _out["remaining_transitions"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.parameters) is not UNSET:
-            _out["parameters"] = to_json(_v)
-        if (_v := _of.result) is not UNSET:
-            _out["result"] = to_json(_v)
-        if (_v := _of.result_history) is not UNSET:
-            _out["result_history"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.trading_partner_id) is not UNSET:
-            _out["trading_partner_id"] = _v
-        if (_v := _of.units_of_work) is not UNSET:
-            _out["units_of_work"] = _v
-        if (_v := _of.parent_id) is not UNSET:
-            _out["parent_id"] = _v
-        if (_v := _of.callback_url) is not UNSET:
-            _out["callback_url"] = _v
-        if (_v := _of.callback_error) is not UNSET:
-            _out["callback_error"] = _v
-        if (_v := _of.created_date) is not UNSET:
-            _out["created_date"] = write_date(_v)
-        if (_v := _of.last_updated_date) is not UNSET:
-            _out["last_updated_date"] = write_date(_v)
-        if (_v := _of.tracking_description) is not UNSET:
-            _out["tracking_description"] = write_code(_v)
-        if (_v := _of.payment_id) is not UNSET:
-            _out["payment_id"] = _v
-        if (_v := _of.x12_request) is not UNSET:
-            _out["x12_request"] = _v
-        if (_v := _of.x12_response) is not UNSET:
-            _out["x12_response"] = _v
-        if (_v := _of.outbound_batch_file_url) is not UNSET:
-            _out["outbound_batch_file_url"] = _v
-        if (_v := _of.correlation_id) is not UNSET:
-            _out["correlation_id"] = _v
-        if (_v := _of.client_id) is not UNSET:
-            _out["client_id"] = _v
-        if (_v := _of.insert_dt) is not UNSET:
-            _out["insert_dt"] = _v
-        if (_v := _of.update_dt) is not UNSET:
-            _out["update_dt"] = _v
-        if (_v := _of.deleted) is not UNSET:
-            _out["deleted"] = _v
-        if (_v := _of.field_id) is not UNSET:
-            _out["_id"] = _v
-        if (_v := _of.version) is not UNSET:
-            _out["version"] = _v
-        if (_v := _of.major_version) is not UNSET:
-            _out["major_version"] = _v
-        if (_v := _of.application_data) is not UNSET:
-            _out["application_data"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ActivityHistoryEntry", "ActivityResultEntry", "ActivityState", "ApplicationData")
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "field_uuid": "_uuid",
+        "field_type_": "_type",
+        "field_id": "_id",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "parameters",
+            "result",
+            "result_history",
+            "tracking_description",
+            "x12_request",
+            "x12_response",
+            "outbound_batch_file_url",
+            "application_data",
+        }
+    )
+    _kinds: ClassVar[Kinds] = {
+        "name": Code("ActivityName"),
+        "state": Object("ActivityState"),
+        "history": Array(Object("ActivityHistoryEntry")),
+        "transition_path": Array(Code("ActivityTransition")),
+        "remaining_transitions": Array(Code("ActivityTransition")),
+        "parameters": OneOf(
+            {
+                "ClaimActivityParameters": ("billing_provider", "claim", "trading_partner_id"),
+                "EligibilityActivityParameters": ("member",),
+                "ClaimStatusActivityParameters": ("patient", "service_date"),
+                "ServiceReviewActivityParameters": ("event",),
+                "EnrollmentActivityParameters": ("subscriber", "purpose", "trading_partner_id"),
+                "EnrollmentSnapshotParameters": (),
+                "EarlyClaimParameters": ("claim", "transaction_type"),
+                "EarlyEligibilityParameters": ("member_name",),
+            },
+            fallback="ActivityQuery",
+        ),
+        "result": OneOf(
+            {
+                "ClaimAcknowledgement": ("providers", "patient"),
+                "EarlyClaimAcknowledgement": ("patients", "providers"),
+                "ClaimPaymentResult": ("payee", "payer"),
+                "ClaimStatusResponse": ("trading_partner_id",),
+                "ClaimConvertResponse": (),
+                "EligibilityResponse": ("trading_partner_id", "valid_request"),
+                "ServiceReviewResponse": ("trading_partner_id", "event"),
+            }
+        ),
+        "result_history": Array(Object("ActivityResultEntry")),
+        "created_date": DATE_TIME,
+        "last_updated_date": DATE_TIME,
+        "tracking_description": Code("ClaimTrackingDescription"),
+        "application_data": Object("ApplicationData"),
+    }

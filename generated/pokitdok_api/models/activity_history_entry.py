@@ -2,28 +2,17 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    code_list,
-    read_datetime,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE_TIME, Code, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .activity_state_name import ActivityStateName
 
-_ActivityStateName = code_list("ActivityStateName")
 
-
-@define(repr=False, eq=False)
+@model
 class ActivityHistoryEntry(Model):
     """State that was reached."""
 
@@ -34,35 +23,7 @@ class ActivityHistoryEntry(Model):
     record_dt: datetime.datetime | str | None | Unset = UNSET
     """When. Microseconds, no zone designator (UTC). v3 used ctime text."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "name" in source:
-            _known += 1
-            _v = source["name"]
-            _of.name = _ActivityStateName[_v] if isinstance(_v, str) else _v
-        if "title" in source:
-            _known += 1
-            _of.title = source["title"]
-        if "record_dt" in source:
-            _known += 1
-            _v = source["record_dt"]
-            _of.record_dt = read_datetime(_v)
-        if _known != len(source):
-            _of.additional_properties = unknown(ActivityHistoryEntry, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.name) is not UNSET:
-            _out["name"] = write_code(_v)
-        if (_v := _of.title) is not UNSET:
-            _out["title"] = _v
-        if (_v := _of.record_dt) is not UNSET:
-            _out["record_dt"] = write_date(_v)
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _kinds: ClassVar[Kinds] = {
+        "name": Code("ActivityStateName"),
+        "record_dt": DATE_TIME,
+    }

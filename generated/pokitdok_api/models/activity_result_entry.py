@@ -2,20 +2,11 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    Choice,
-    null_or_misfit,
-    read_datetime,
-    to_json,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE_TIME, Kinds
+from .._model import Model, model
+from .._unions import OneOf
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -27,43 +18,10 @@ if TYPE_CHECKING:
     from .eligibility_response import EligibilityResponse
     from .service_review_response import ServiceReviewResponse
 
-_RESULT = Choice(
-    {
-        "ClaimAcknowledgement": (
-            "providers",
-            "patient",
-        ),
-        "EarlyClaimAcknowledgement": (
-            "patients",
-            "providers",
-        ),
-        "ClaimPaymentResult": (
-            "payee",
-            "payer",
-        ),
-        "ClaimStatusResponse": ("trading_partner_id",),
-        "ClaimConvertResponse": (),
-        "EligibilityResponse": (
-            "trading_partner_id",
-            "valid_request",
-        ),
-        "ServiceReviewResponse": (
-            "trading_partner_id",
-            "event",
-        ),
-    },
-)
 
-
-@define(repr=False, eq=False)
+@model
 class ActivityResultEntry(Model):
     """One partner answer."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "result",
-        }
-    )
 
     result: (
         ClaimAcknowledgement
@@ -80,32 +38,18 @@ class ActivityResultEntry(Model):
     record_dt: datetime.datetime | str | None | Unset = UNSET
     """When received. No zone designator."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "result" in source:
-            _known += 1
-            _v = source["result"]
-            _of.result = (
-                _RESULT.read(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "ActivityResultEntry.result")
-            )
-        if "record_dt" in source:
-            _known += 1
-            _v = source["record_dt"]
-            _of.record_dt = read_datetime(_v)
-        if _known != len(source):
-            _of.additional_properties = unknown(ActivityResultEntry, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.result) is not UNSET:
-            _out["result"] = to_json(_v)
-        if (_v := _of.record_dt) is not UNSET:
-            _out["record_dt"] = write_date(_v)
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _masked: ClassVar[frozenset[str]] = frozenset({"result"})
+    _kinds: ClassVar[Kinds] = {
+        "result": OneOf(
+            {
+                "ClaimAcknowledgement": ("providers", "patient"),
+                "EarlyClaimAcknowledgement": ("patients", "providers"),
+                "ClaimPaymentResult": ("payee", "payer"),
+                "ClaimStatusResponse": ("trading_partner_id",),
+                "ClaimConvertResponse": (),
+                "EligibilityResponse": ("trading_partner_id", "valid_request"),
+                "ServiceReviewResponse": ("trading_partner_id", "event"),
+            }
+        ),
+        "record_dt": DATE_TIME,
+    }

@@ -2,34 +2,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    code_list,
-    null_or_misfit,
-    unknown,
-    write_code,
-)
+from .._kinds import Array, Code, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .app_registration_transaction_sets import AppRegistrationTransactionSets
     from .claims_roles import ClaimsRoles
 
-_AppRegistrationTransactionSets = code_list("AppRegistrationTransactionSets")
-_ClaimsRoles = code_list("ClaimsRoles")
 
-
-@define(repr=False, eq=False)
+@model
 class AppRegistration(Model):
     """Stored registration."""
-
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "field_uuid": "_uuid",
-    }
 
     field_uuid: str | None | Unset = UNSET
     """Registration id used in paths."""
@@ -62,103 +48,12 @@ class AppRegistration(Model):
     zipcode: str | None | Unset = UNSET
     """Postal code."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "_uuid" in source:
-            _known += 1
-            _of.field_uuid = source["_uuid"]
-        if "app_name" in source:
-            _known += 1
-            _of.app_name = source["app_name"]
-        if "client_id" in source:
-            _known += 1
-            _of.client_id = source["client_id"]
-        if "trading_partner_id" in source:
-            _known += 1
-            _of.trading_partner_id = source["trading_partner_id"]
-        if "transaction_set_name" in source:
-            _known += 1
-            _v = source["transaction_set_name"]
-            _of.transaction_set_name = _AppRegistrationTransactionSets[_v] if isinstance(_v, str) else _v
-        if "npi" in source:
-            _known += 1
-            _of.npi = source["npi"]
-        if "tax_id" in source:
-            _known += 1
-            _v = source["tax_id"]
-            _of.tax_id = _v if isinstance(_v, list) else null_or_misfit(_v, "array", "AppRegistration.tax_id")
-        if "claims_roles" in source:
-            _known += 1
-            _v = source["claims_roles"]
-            _of.claims_roles = (
-                [_ClaimsRoles[_i] if isinstance(_i, str) else _i for _i in _v]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "AppRegistration.claims_roles")
-            )
-        if "first_name" in source:
-            _known += 1
-            _of.first_name = source["first_name"]
-        if "last_name" in source:
-            _known += 1
-            _of.last_name = source["last_name"]
-        if "organization_name" in source:
-            _known += 1
-            _of.organization_name = source["organization_name"]
-        if "address_lines" in source:
-            _known += 1
-            _v = source["address_lines"]
-            _of.address_lines = (
-                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "AppRegistration.address_lines")
-            )
-        if "city" in source:
-            _known += 1
-            _of.city = source["city"]
-        if "state" in source:
-            _known += 1
-            _of.state = source["state"]
-        if "zipcode" in source:
-            _known += 1
-            _of.zipcode = source["zipcode"]
-        if _known != len(source):
-            _of.additional_properties = unknown(AppRegistration, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.field_uuid) is not UNSET:
-            _out["_uuid"] = _v
-        if (_v := _of.app_name) is not UNSET:
-            _out["app_name"] = _v
-        if (_v := _of.client_id) is not UNSET:
-            _out["client_id"] = _v
-        if (_v := _of.trading_partner_id) is not UNSET:
-            _out["trading_partner_id"] = _v
-        if (_v := _of.transaction_set_name) is not UNSET:
-            _out["transaction_set_name"] = write_code(_v)
-        if (_v := _of.npi) is not UNSET:
-            _out["npi"] = _v
-        if (_v := _of.tax_id) is not UNSET:
-            _out["tax_id"] = list(_v) if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.claims_roles) is not UNSET:
-            _out["claims_roles"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.first_name) is not UNSET:
-            _out["first_name"] = _v
-        if (_v := _of.last_name) is not UNSET:
-            _out["last_name"] = _v
-        if (_v := _of.organization_name) is not UNSET:
-            _out["organization_name"] = _v
-        if (_v := _of.address_lines) is not UNSET:
-            _out["address_lines"] = list(_v) if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.city) is not UNSET:
-            _out["city"] = _v
-        if (_v := _of.state) is not UNSET:
-            _out["state"] = _v
-        if (_v := _of.zipcode) is not UNSET:
-            _out["zipcode"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "field_uuid": "_uuid",
+    }
+    _kinds: ClassVar[Kinds] = {
+        "transaction_set_name": Code("AppRegistrationTransactionSets"),
+        "tax_id": Array(),
+        "claims_roles": Array(Code("ClaimsRoles")),
+        "address_lines": Array(),
+    }

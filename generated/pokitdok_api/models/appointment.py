@@ -2,40 +2,20 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_datetime,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE_TIME, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .appointment_statuses import AppointmentStatuses
     from .schedule_patient import SchedulePatient
 
-_AppointmentStatuses = code_list("AppointmentStatuses")
 
-
-@define(repr=False, eq=False)
+@model
 class Appointment(Model):
     """Open slot or booked appointment."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "patient",
-            "description",
-        }
-    )
 
     pd_appointment_uuid: str | None | Unset = UNSET
     """Platform id. Missing from booking and update answers and from two of three recorded list items."""
@@ -60,90 +40,10 @@ class Appointment(Model):
     description: str | None | Unset = UNSET
     """Note. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "pd_appointment_uuid" in source:
-            _known += 1
-            _of.pd_appointment_uuid = source["pd_appointment_uuid"]
-        if "client_appointment_uuid" in source:
-            _known += 1
-            _of.client_appointment_uuid = source["client_appointment_uuid"]
-        if "appointment_id" in source:
-            _known += 1
-            _of.appointment_id = source["appointment_id"]
-        if "provider_scheduler_uuid" in source:
-            _known += 1
-            _of.provider_scheduler_uuid = source["provider_scheduler_uuid"]
-        if "appointment_type" in source:
-            _known += 1
-            _of.appointment_type = source["appointment_type"]
-        if "start_date" in source:
-            _known += 1
-            _v = source["start_date"]
-            _of.start_date = read_datetime(_v)
-        if "end_date" in source:
-            _known += 1
-            _v = source["end_date"]
-            _of.end_date = read_datetime(_v)
-        if "status" in source:
-            _known += 1
-            _v = source["status"]
-            _of.status = _AppointmentStatuses[_v] if isinstance(_v, str) else _v
-        if "booked" in source:
-            _known += 1
-            _of.booked = source["booked"]
-        if "patient" in source:
-            _known += 1
-            _v = source["patient"]
-            _of.patient = (
-                SchedulePatient.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "Appointment.patient")
-            )
-        if "description" in source:
-            _known += 1
-            _of.description = source["description"]
-        if _known != len(source):
-            _of.additional_properties = unknown(Appointment, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.pd_appointment_uuid) is not UNSET:
-            _out["pd_appointment_uuid"] = _v
-        if (_v := _of.client_appointment_uuid) is not UNSET:
-            _out["client_appointment_uuid"] = _v
-        if (_v := _of.appointment_id) is not UNSET:
-            _out["appointment_id"] = _v
-        if (_v := _of.provider_scheduler_uuid) is not UNSET:
-            _out["provider_scheduler_uuid"] = _v
-        if (_v := _of.appointment_type) is not UNSET:
-            _out["appointment_type"] = _v
-        if (_v := _of.start_date) is not UNSET:
-            _out["start_date"] = write_date(_v)
-        if (_v := _of.end_date) is not UNSET:
-            _out["end_date"] = write_date(_v)
-        if (_v := _of.status) is not UNSET:
-            _out["status"] = write_code(_v)
-        if (_v := _of.booked) is not UNSET:
-            _out["booked"] = _v
-        if (_v := _of.patient) is not UNSET:
-            _out["patient"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.description) is not UNSET:
-            _out["description"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "SchedulePatient")
+    _masked: ClassVar[frozenset[str]] = frozenset({"patient", "description"})
+    _kinds: ClassVar[Kinds] = {
+        "start_date": DATE_TIME,
+        "end_date": DATE_TIME,
+        "status": Code("AppointmentStatuses"),
+        "patient": Object("SchedulePatient"),
+    }

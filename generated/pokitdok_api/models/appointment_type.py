@@ -2,24 +2,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
-from attrs import define, field
-
-from .._model import Model
-from .._values import (
-    unknown,
-)
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 
-@define(repr=False, eq=False)
+@model
 class AppointmentType(Model):
     """Kind of visit."""
-
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "type_": "type",
-    }
 
     appointment_type_uuid: str | None | Unset = UNSET
     """Id."""
@@ -35,55 +26,7 @@ class AppointmentType(Model):
     """Category. Known from the reference tables only."""
     owner_id: str | None | Unset = UNSET
     """Owning application. Known from the reference tables only."""
-    _in_list: bool = field(init=False, default=False, eq=False)
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "appointment_type_uuid" in source:
-            _known += 1
-            _of.appointment_type_uuid = source["appointment_type_uuid"]
-        if "type" in source:
-            _known += 1
-            _of.type_ = source["type"]
-        if "description" in source:
-            _known += 1
-            _of.description = source["description"]
-        if "scheduler_uuid" in source:
-            _known += 1
-            _of.scheduler_uuid = source["scheduler_uuid"]
-        if "duration" in source:
-            _known += 1
-            _of.duration = source["duration"]
-        if "category_id" in source:
-            _known += 1
-            _of.category_id = source["category_id"]
-        if "owner_id" in source:
-            _known += 1
-            _of.owner_id = source["owner_id"]
-        if _known != len(source):
-            _of.additional_properties = unknown(AppointmentType, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.appointment_type_uuid) is not UNSET:
-            _out["appointment_type_uuid"] = _v
-        if (_v := _of.type_) is not UNSET:
-            _out["type"] = _v
-        if (_v := _of.description) is not UNSET:
-            _out["description"] = _v
-        if (_v := _of.scheduler_uuid) is not UNSET:
-            _out["scheduler_uuid"] = _v
-        if (_v := _of.duration) is not UNSET:
-            _out["duration"] = _v
-        if (_v := _of.category_id) is not UNSET:
-            _out["category_id"] = _v
-        if (_v := _of.owner_id) is not UNSET:
-            _out["owner_id"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "type_": "type",
+    }

@@ -2,34 +2,19 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    null_or_misfit,
-    read_datetime,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE_TIME, Array, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .identity_match_request import IdentityMatchRequest
 
 
-@define(repr=False, eq=False)
+@model
 class CanonicalIdentity(Model):
     """Merged person document. find answers an empty object when nothing matches."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "data",
-        }
-    )
 
     record_id: str | None | Unset = UNSET
     """Canonical id."""
@@ -40,54 +25,9 @@ class CanonicalIdentity(Model):
     data: IdentityMatchRequest | None | Unset = UNSET
     """Representative values. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "record_id" in source:
-            _known += 1
-            _of.record_id = source["record_id"]
-        if "sources" in source:
-            _known += 1
-            _v = source["sources"]
-            _of.sources = _v if isinstance(_v, list) else null_or_misfit(_v, "array", "CanonicalIdentity.sources")
-        if "last_updated" in source:
-            _known += 1
-            _v = source["last_updated"]
-            _of.last_updated = read_datetime(_v)
-        if "data" in source:
-            _known += 1
-            _v = source["data"]
-            _of.data = (
-                IdentityMatchRequest.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "CanonicalIdentity.data")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(CanonicalIdentity, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.record_id) is not UNSET:
-            _out["record_id"] = _v
-        if (_v := _of.sources) is not UNSET:
-            _out["sources"] = list(_v) if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.last_updated) is not UNSET:
-            _out["last_updated"] = write_date(_v)
-        if (_v := _of.data) is not UNSET:
-            _out["data"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "IdentityMatchRequest")
+    _masked: ClassVar[frozenset[str]] = frozenset({"data"})
+    _kinds: ClassVar[Kinds] = {
+        "sources": Array(),
+        "last_updated": DATE_TIME,
+        "data": Object("IdentityMatchRequest"),
+    }

@@ -2,22 +2,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_date,
-    to_json,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Array, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -42,65 +30,11 @@ if TYPE_CHECKING:
     from .service_facility import ServiceFacility
     from .value_information import ValueInformation
 
-_AdmissionSource = code_list("AdmissionSource")
-_AdmissionType = code_list("AdmissionType")
-_ClaimFrequency = code_list("ClaimFrequency")
-_DirectPayment = code_list("DirectPayment")
-_FacilityType = code_list("FacilityType")
-_InformationRelease = code_list("InformationRelease")
-_PatientStatus = code_list("PatientStatus")
-_PlaceOfService = code_list("PlaceOfService")
-_PlanParticipation = code_list("PlanParticipation")
-_RelatedCause = code_list("RelatedCause")
 
-
-@define(repr=False, eq=False)
+@model
 class Claim(Model):
     """Claim level data. Members marked 837I were dropped from the tables on 2017-05-16 but two of their code lists
     and an activity example stayed."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "total_charge_amount",
-            "patient_paid_amount",
-            "service_lines",
-            "claim_frequency",
-            "original_reference_number",
-            "place_of_service",
-            "medical_record_number",
-            "patient_control_number",
-            "patient_weight",
-            "onset_date",
-            "initial_treatment_date",
-            "acute_manifestation_date",
-            "last_x_ray_date",
-            "last_seen_date",
-            "accident_date",
-            "state_or_province_code",
-            "related_causes_code",
-            "disability_period_start",
-            "disability_period_end",
-            "statement_date",
-            "statement_end_date",
-            "admission_date",
-            "discharge_date",
-            "report_start_date",
-            "report_end_date",
-            "prior_authorization_number",
-            "referral_number",
-            "note",
-            "paperwork",
-            "ambulance",
-            "chiropractic",
-            "other_subscriber",
-            "admission_source",
-            "admission_type",
-            "facility_type",
-            "patient_status",
-            "value_information",
-            "occurrence_information",
-        }
-    )
 
     total_charge_amount: float | str | None | Unset = UNSET
     """Total charge (box 28). Sent as JSON number (60.0) or as numeric string ("60.0"); echoed as string. PHI,
@@ -216,409 +150,84 @@ class Claim(Model):
     """837I. The table calls it a dictionary, examples send an array. First version misspelt occurence_information.
     PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "total_charge_amount" in source:
-            _known += 1
-            _of.total_charge_amount = source["total_charge_amount"]
-        if "patient_paid_amount" in source:
-            _known += 1
-            _of.patient_paid_amount = source["patient_paid_amount"]
-        if "service_lines" in source:
-            _known += 1
-            _v = source["service_lines"]
-            _of.service_lines = (
-                [
-                    ClaimServiceLine.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "Claim.service_lines[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "Claim.service_lines")
-            )
-        if "claim_frequency" in source:
-            _known += 1
-            _v = source["claim_frequency"]
-            _of.claim_frequency = _ClaimFrequency[_v] if isinstance(_v, str) else _v
-        if "original_reference_number" in source:
-            _known += 1
-            _of.original_reference_number = source["original_reference_number"]
-        if "place_of_service" in source:
-            _known += 1
-            _v = source["place_of_service"]
-            _of.place_of_service = _PlaceOfService[_v] if isinstance(_v, str) else _v
-        if "plan_participation" in source:
-            _known += 1
-            _v = source["plan_participation"]
-            _of.plan_participation = _PlanParticipation[_v] if isinstance(_v, str) else _v
-        if "direct_payment" in source:
-            _known += 1
-            _v = source["direct_payment"]
-            _of.direct_payment = _DirectPayment[_v] if isinstance(_v, str) else _v
-        if "information_release" in source:
-            _known += 1
-            _v = source["information_release"]
-            _of.information_release = _InformationRelease[_v] if isinstance(_v, str) else _v
-        if "provider_signature" in source:
-            _known += 1
-            _of.provider_signature = source["provider_signature"]
-        if "patient_signature_on_file" in source:
-            _known += 1
-            _of.patient_signature_on_file = source["patient_signature_on_file"]
-        if "medical_record_number" in source:
-            _known += 1
-            _of.medical_record_number = source["medical_record_number"]
-        if "patient_control_number" in source:
-            _known += 1
-            _of.patient_control_number = source["patient_control_number"]
-        if "patient_weight" in source:
-            _known += 1
-            _of.patient_weight = source["patient_weight"]
-        if "clinical_laboratory_improvement_amendment_number" in source:
-            _known += 1
-            _of.clinical_laboratory_improvement_amendment_number = source[
-                "clinical_laboratory_improvement_amendment_number"
-            ]
-        if "onset_date" in source:
-            _known += 1
-            _v = source["onset_date"]
-            _of.onset_date = read_date(_v)
-        if "initial_treatment_date" in source:
-            _known += 1
-            _v = source["initial_treatment_date"]
-            _of.initial_treatment_date = read_date(_v)
-        if "acute_manifestation_date" in source:
-            _known += 1
-            _v = source["acute_manifestation_date"]
-            _of.acute_manifestation_date = read_date(_v)
-        if "last_x_ray_date" in source:
-            _known += 1
-            _v = source["last_x_ray_date"]
-            _of.last_x_ray_date = read_date(_v)
-        if "last_seen_date" in source:
-            _known += 1
-            _v = source["last_seen_date"]
-            _of.last_seen_date = read_date(_v)
-        if "accident_date" in source:
-            _known += 1
-            _v = source["accident_date"]
-            _of.accident_date = read_date(_v)
-        if "state_or_province_code" in source:
-            _known += 1
-            _of.state_or_province_code = source["state_or_province_code"]
-        if "related_causes_code" in source:
-            _known += 1
-            _v = source["related_causes_code"]
-            _of.related_causes_code = _RelatedCause[_v] if isinstance(_v, str) else _v
-        if "disability_period_start" in source:
-            _known += 1
-            _v = source["disability_period_start"]
-            _of.disability_period_start = read_date(_v)
-        if "disability_period_end" in source:
-            _known += 1
-            _v = source["disability_period_end"]
-            _of.disability_period_end = read_date(_v)
-        if "statement_date" in source:
-            _known += 1
-            _v = source["statement_date"]
-            _of.statement_date = read_date(_v)
-        if "statement_end_date" in source:
-            _known += 1
-            _v = source["statement_end_date"]
-            _of.statement_end_date = read_date(_v)
-        if "admission_date" in source:
-            _known += 1
-            _v = source["admission_date"]
-            _of.admission_date = read_date(_v)
-        if "discharge_date" in source:
-            _known += 1
-            _v = source["discharge_date"]
-            _of.discharge_date = read_date(_v)
-        if "report_start_date" in source:
-            _known += 1
-            _v = source["report_start_date"]
-            _of.report_start_date = read_date(_v)
-        if "report_end_date" in source:
-            _known += 1
-            _v = source["report_end_date"]
-            _of.report_end_date = read_date(_v)
-        if "project_code" in source:
-            _known += 1
-            _of.project_code = source["project_code"]
-        if "care_plan_oversight_number" in source:
-            _known += 1
-            _of.care_plan_oversight_number = source["care_plan_oversight_number"]
-        if "prior_authorization_number" in source:
-            _known += 1
-            _of.prior_authorization_number = source["prior_authorization_number"]
-        if "referral_number" in source:
-            _known += 1
-            _of.referral_number = source["referral_number"]
-        if "note" in source:
-            _known += 1
-            _v = source["note"]
-            _of.note = ClaimNote.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Claim.note")
-        if "paperwork" in source:
-            _known += 1
-            _v = source["paperwork"]
-            _of.paperwork = (
-                [
-                    Paperwork.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "Claim.paperwork[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "Claim.paperwork")
-            )
-        if "ambulance" in source:
-            _known += 1
-            _v = source["ambulance"]
-            _of.ambulance = (
-                AmbulanceInformation.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "Claim.ambulance")
-            )
-        if "chiropractic" in source:
-            _known += 1
-            _v = source["chiropractic"]
-            _of.chiropractic = (
-                ChiropracticInformation.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "Claim.chiropractic")
-            )
-        if "service_facility" in source:
-            _known += 1
-            _v = source["service_facility"]
-            _of.service_facility = (
-                ServiceFacility.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "Claim.service_facility")
-            )
-        if "referring_provider" in source:
-            _known += 1
-            _v = source["referring_provider"]
-            _of.referring_provider = (
-                ClaimProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "Claim.referring_provider")
-            )
-        if "rendering_provider" in source:
-            _known += 1
-            _v = source["rendering_provider"]
-            _of.rendering_provider = (
-                ClaimProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "Claim.rendering_provider")
-            )
-        if "supervising_provider" in source:
-            _known += 1
-            _v = source["supervising_provider"]
-            _of.supervising_provider = (
-                ClaimProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "Claim.supervising_provider")
-            )
-        if "other_subscriber" in source:
-            _known += 1
-            _v = source["other_subscriber"]
-            _of.other_subscriber = (
-                ClaimSubscriber.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "Claim.other_subscriber")
-            )
-        if "admission_source" in source:
-            _known += 1
-            _v = source["admission_source"]
-            _of.admission_source = _AdmissionSource[_v] if isinstance(_v, str) else _v
-        if "admission_type" in source:
-            _known += 1
-            _v = source["admission_type"]
-            _of.admission_type = _AdmissionType[_v] if isinstance(_v, str) else _v
-        if "facility_type" in source:
-            _known += 1
-            _v = source["facility_type"]
-            _of.facility_type = _FacilityType[_v] if isinstance(_v, str) else _v
-        if "patient_status" in source:
-            _known += 1
-            _v = source["patient_status"]
-            _of.patient_status = _PatientStatus[_v] if isinstance(_v, str) else _v
-        if "attending_provider" in source:
-            _known += 1
-            _v = source["attending_provider"]
-            _of.attending_provider = (
-                ClaimProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "Claim.attending_provider")
-            )
-        if "value_information" in source:
-            _known += 1
-            _v = source["value_information"]
-            _of.value_information = (
-                [
-                    ValueInformation.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "Claim.value_information[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "Claim.value_information")
-            )
-        if "occurrence_information" in source:
-            _known += 1
-            _v = source["occurrence_information"]
-            _of.occurrence_information = (
-                [
-                    OccurrenceInformation.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "Claim.occurrence_information[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "Claim.occurrence_information")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(Claim, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.total_charge_amount) is not UNSET:
-            _out["total_charge_amount"] = to_json(_v)
-        if (_v := _of.patient_paid_amount) is not UNSET:
-            _out["patient_paid_amount"] = to_json(_v)
-        if (_v := _of.service_lines) is not UNSET:
-            _out["service_lines"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.claim_frequency) is not UNSET:
-            _out["claim_frequency"] = write_code(_v)
-        if (_v := _of.original_reference_number) is not UNSET:
-            _out["original_reference_number"] = _v
-        if (_v := _of.place_of_service) is not UNSET:
-            _out["place_of_service"] = write_code(_v)
-        if (_v := _of.plan_participation) is not UNSET:
-            _out["plan_participation"] = write_code(_v)
-        if (_v := _of.direct_payment) is not UNSET:
-            _out["direct_payment"] = write_code(_v)
-        if (_v := _of.information_release) is not UNSET:
-            _out["information_release"] = write_code(_v)
-        if (_v := _of.provider_signature) is not UNSET:
-            _out["provider_signature"] = to_json(_v)
-        if (_v := _of.patient_signature_on_file) is not UNSET:
-            _out["patient_signature_on_file"] = to_json(_v)
-        if (_v := _of.medical_record_number) is not UNSET:
-            _out["medical_record_number"] = _v
-        if (_v := _of.patient_control_number) is not UNSET:
-            _out["patient_control_number"] = _v
-        if (_v := _of.patient_weight) is not UNSET:
-            _out["patient_weight"] = _v
-        if (_v := _of.clinical_laboratory_improvement_amendment_number) is not UNSET:
-            _out["clinical_laboratory_improvement_amendment_number"] = _v
-        if (_v := _of.onset_date) is not UNSET:
-            _out["onset_date"] = write_date(_v)
-        if (_v := _of.initial_treatment_date) is not UNSET:
-            _out["initial_treatment_date"] = write_date(_v)
-        if (_v := _of.acute_manifestation_date) is not UNSET:
-            _out["acute_manifestation_date"] = write_date(_v)
-        if (_v := _of.last_x_ray_date) is not UNSET:
-            _out["last_x_ray_date"] = write_date(_v)
-        if (_v := _of.last_seen_date) is not UNSET:
-            _out["last_seen_date"] = write_date(_v)
-        if (_v := _of.accident_date) is not UNSET:
-            _out["accident_date"] = write_date(_v)
-        if (_v := _of.state_or_province_code) is not UNSET:
-            _out["state_or_province_code"] = _v
-        if (_v := _of.related_causes_code) is not UNSET:
-            _out["related_causes_code"] = write_code(_v)
-        if (_v := _of.disability_period_start) is not UNSET:
-            _out["disability_period_start"] = write_date(_v)
-        if (_v := _of.disability_period_end) is not UNSET:
-            _out["disability_period_end"] = write_date(_v)
-        if (_v := _of.statement_date) is not UNSET:
-            _out["statement_date"] = write_date(_v)
-        if (_v := _of.statement_end_date) is not UNSET:
-            _out["statement_end_date"] = write_date(_v)
-        if (_v := _of.admission_date) is not UNSET:
-            _out["admission_date"] = write_date(_v)
-        if (_v := _of.discharge_date) is not UNSET:
-            _out["discharge_date"] = write_date(_v)
-        if (_v := _of.report_start_date) is not UNSET:
-            _out["report_start_date"] = write_date(_v)
-        if (_v := _of.report_end_date) is not UNSET:
-            _out["report_end_date"] = write_date(_v)
-        if (_v := _of.project_code) is not UNSET:
-            _out["project_code"] = _v
-        if (_v := _of.care_plan_oversight_number) is not UNSET:
-            _out["care_plan_oversight_number"] = _v
-        if (_v := _of.prior_authorization_number) is not UNSET:
-            _out["prior_authorization_number"] = _v
-        if (_v := _of.referral_number) is not UNSET:
-            _out["referral_number"] = _v
-        if (_v := _of.note) is not UNSET:
-            _out["note"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.paperwork) is not UNSET:
-            _out["paperwork"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.ambulance) is not UNSET:
-            _out["ambulance"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.chiropractic) is not UNSET:
-            _out["chiropractic"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.service_facility) is not UNSET:
-            _out["service_facility"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.referring_provider) is not UNSET:
-            _out["referring_provider"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.rendering_provider) is not UNSET:
-            _out["rendering_provider"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.supervising_provider) is not UNSET:
-            _out["supervising_provider"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.other_subscriber) is not UNSET:
-            _out["other_subscriber"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.admission_source) is not UNSET:
-            _out["admission_source"] = write_code(_v)
-        if (_v := _of.admission_type) is not UNSET:
-            _out["admission_type"] = write_code(_v)
-        if (_v := _of.facility_type) is not UNSET:
-            _out["facility_type"] = write_code(_v)
-        if (_v := _of.patient_status) is not UNSET:
-            _out["patient_status"] = write_code(_v)
-        if (_v := _of.attending_provider) is not UNSET:
-            _out["attending_provider"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.value_information) is not UNSET:
-            _out["value_information"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.occurrence_information) is not UNSET:
-            _out["occurrence_information"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(
-        globals(),
-        "AmbulanceInformation",
-        "ChiropracticInformation",
-        "ClaimNote",
-        "ClaimProvider",
-        "ClaimServiceLine",
-        "ClaimSubscriber",
-        "OccurrenceInformation",
-        "Paperwork",
-        "ServiceFacility",
-        "ValueInformation",
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "total_charge_amount",
+            "patient_paid_amount",
+            "service_lines",
+            "claim_frequency",
+            "original_reference_number",
+            "place_of_service",
+            "medical_record_number",
+            "patient_control_number",
+            "patient_weight",
+            "onset_date",
+            "initial_treatment_date",
+            "acute_manifestation_date",
+            "last_x_ray_date",
+            "last_seen_date",
+            "accident_date",
+            "state_or_province_code",
+            "related_causes_code",
+            "disability_period_start",
+            "disability_period_end",
+            "statement_date",
+            "statement_end_date",
+            "admission_date",
+            "discharge_date",
+            "report_start_date",
+            "report_end_date",
+            "prior_authorization_number",
+            "referral_number",
+            "note",
+            "paperwork",
+            "ambulance",
+            "chiropractic",
+            "other_subscriber",
+            "admission_source",
+            "admission_type",
+            "facility_type",
+            "patient_status",
+            "value_information",
+            "occurrence_information",
+        }
     )
+    _kinds: ClassVar[Kinds] = {
+        "service_lines": Array(Object("ClaimServiceLine")),
+        "claim_frequency": Code("ClaimFrequency"),
+        "place_of_service": Code("PlaceOfService"),
+        "plan_participation": Code("PlanParticipation"),
+        "direct_payment": Code("DirectPayment"),
+        "information_release": Code("InformationRelease"),
+        "onset_date": DATE,
+        "initial_treatment_date": DATE,
+        "acute_manifestation_date": DATE,
+        "last_x_ray_date": DATE,
+        "last_seen_date": DATE,
+        "accident_date": DATE,
+        "related_causes_code": Code("RelatedCause"),
+        "disability_period_start": DATE,
+        "disability_period_end": DATE,
+        "statement_date": DATE,
+        "statement_end_date": DATE,
+        "admission_date": DATE,
+        "discharge_date": DATE,
+        "report_start_date": DATE,
+        "report_end_date": DATE,
+        "note": Object("ClaimNote"),
+        "paperwork": Array(Object("Paperwork")),
+        "ambulance": Object("AmbulanceInformation"),
+        "chiropractic": Object("ChiropracticInformation"),
+        "service_facility": Object("ServiceFacility"),
+        "referring_provider": Object("ClaimProvider"),
+        "rendering_provider": Object("ClaimProvider"),
+        "supervising_provider": Object("ClaimProvider"),
+        "other_subscriber": Object("ClaimSubscriber"),
+        "admission_source": Code("AdmissionSource"),
+        "admission_type": Code("AdmissionType"),
+        "facility_type": Code("FacilityType"),
+        "patient_status": Code("PatientStatus"),
+        "attending_provider": Object("ClaimProvider"),
+        "value_information": Array(Object("ValueInformation")),
+        "occurrence_information": Array(Object("OccurrenceInformation")),
+    }

@@ -2,20 +2,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    sole,
-    to_json,
-    unknown,
-    write_code,
-)
+from .._kinds import Code, Kinds, Object
+from .._model import Model, model
+from .._unions import OneOrMany
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -29,27 +20,13 @@ if TYPE_CHECKING:
     from .claim_transaction_code import ClaimTransactionCode
     from .coordination_of_benefits import CoordinationOfBenefits
 
-_ClaimTransactionCode = code_list("ClaimTransactionCode")
 
-
-@define(repr=False, eq=False)
+@model
 class ClaimActivityParameters(Model):
     """The claim request as normalised: numbers became strings, defaults filled (claim_frequency original,
     direct_payment y, information_release informed_consent, patient_signature_on_file true, place_of_service
     office, plan_participation assigned, provider_signature true, unit_type units, payer_responsibility
     primary), payer/receiver/submitter set by the platform."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "claim",
-            "patient",
-            "subscriber",
-            "coordination_of_benefits",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "async_": "async",
-    }
 
     async_: bool | None | Unset = UNSET
     """Echo; false although claims run asynchronously, true in one activity example."""
@@ -81,157 +58,18 @@ class ClaimActivityParameters(Model):
     transaction_code: ClaimTransactionCode | None | Unset = UNSET
     """Echo."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "async" in source:
-            _known += 1
-            _of.async_ = source["async"]
-        if "billing_provider" in source:
-            _known += 1
-            _v = source["billing_provider"]
-            _of.billing_provider = (
-                ClaimProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimActivityParameters.billing_provider")
-            )
-        if "claim" in source:
-            _known += 1
-            _v = source["claim"]
-            _of.claim = (
-                Claim.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimActivityParameters.claim")
-            )
-        if "client_id" in source:
-            _known += 1
-            _of.client_id = source["client_id"]
-        if "correlation_id" in source:
-            _known += 1
-            _of.correlation_id = source["correlation_id"]
-        if "generate_pdf" in source:
-            _known += 1
-            _of.generate_pdf = source["generate_pdf"]
-        if "patient" in source:
-            _known += 1
-            _v = source["patient"]
-            _of.patient = (
-                ClaimPatient.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimActivityParameters.patient")
-            )
-        if "payer" in source:
-            _known += 1
-            _v = source["payer"]
-            _of.payer = (
-                ClaimPayer.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimActivityParameters.payer")
-            )
-        if "receiver" in source:
-            _known += 1
-            _v = source["receiver"]
-            _of.receiver = (
-                ClaimReceiver.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimActivityParameters.receiver")
-            )
-        if "submitter" in source:
-            _known += 1
-            _v = source["submitter"]
-            _of.submitter = (
-                ClaimSubmitter.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimActivityParameters.submitter")
-            )
-        if "subscriber" in source:
-            _known += 1
-            _v = source["subscriber"]
-            _of.subscriber = (
-                ClaimSubscriber.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimActivityParameters.subscriber")
-            )
-        if "coordination_of_benefits" in source:
-            _known += 1
-            _v = source["coordination_of_benefits"]
-            _of.coordination_of_benefits = (
-                CoordinationOfBenefits.from_dict(_v)
-                if isinstance(_v, dict)
-                else sole(
-                    [
-                        CoordinationOfBenefits.from_dict(_i)
-                        if isinstance(_i, dict)
-                        else null_or_misfit(_i, "object", "ClaimActivityParameters.coordination_of_benefits[]")
-                        for _i in _v
-                    ]
-                )
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "object or array", "ClaimActivityParameters.coordination_of_benefits")
-            )
-        if "trading_partner_id" in source:
-            _known += 1
-            _of.trading_partner_id = source["trading_partner_id"]
-        if "transaction_code" in source:
-            _known += 1
-            _v = source["transaction_code"]
-            _of.transaction_code = _ClaimTransactionCode[_v] if isinstance(_v, str) else _v
-        if _known != len(source):
-            _of.additional_properties = unknown(ClaimActivityParameters, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.async_) is not UNSET:
-            _out["async"] = _v
-        if (_v := _of.billing_provider) is not UNSET:
-            _out["billing_provider"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.claim) is not UNSET:
-            _out["claim"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.client_id) is not UNSET:
-            _out["client_id"] = _v
-        if (_v := _of.correlation_id) is not UNSET:
-            _out["correlation_id"] = _v
-        if (_v := _of.generate_pdf) is not UNSET:
-            _out["generate_pdf"] = _v
-        if (_v := _of.patient) is not UNSET:
-            _out["patient"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.payer) is not UNSET:
-            _out["payer"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.receiver) is not UNSET:
-            _out["receiver"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.submitter) is not UNSET:
-            _out["submitter"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.subscriber) is not UNSET:
-            _out["subscriber"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.coordination_of_benefits) is not UNSET:
-            _out["coordination_of_benefits"] = to_json(_v)
-        if (_v := _of.trading_partner_id) is not UNSET:
-            _out["trading_partner_id"] = _v
-        if (_v := _of.transaction_code) is not UNSET:
-            _out["transaction_code"] = write_code(_v)
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(
-        globals(),
-        "Claim",
-        "ClaimPatient",
-        "ClaimPayer",
-        "ClaimProvider",
-        "ClaimReceiver",
-        "ClaimSubmitter",
-        "ClaimSubscriber",
-        "CoordinationOfBenefits",
-    )
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "async_": "async",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset({"claim", "patient", "subscriber", "coordination_of_benefits"})
+    _kinds: ClassVar[Kinds] = {
+        "billing_provider": Object("ClaimProvider"),
+        "claim": Object("Claim"),
+        "patient": Object("ClaimPatient"),
+        "payer": Object("ClaimPayer"),
+        "receiver": Object("ClaimReceiver"),
+        "submitter": Object("ClaimSubmitter"),
+        "subscriber": Object("ClaimSubscriber"),
+        "coordination_of_benefits": OneOrMany(Object("CoordinationOfBenefits")),
+        "transaction_code": Code("ClaimTransactionCode"),
+    }

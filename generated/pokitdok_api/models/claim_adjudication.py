@@ -2,40 +2,19 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE, Array, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .claim_adjustment import ClaimAdjustment
 
 
-@define(repr=False, eq=False)
+@model
 class ClaimAdjudication(Model):
     """What the other payer decided for a line."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "amount",
-            "procedure_code",
-            "procedure_modifiers",
-            "quantity",
-            "adjustments",
-            "claim_paid_date",
-            "amount_owed",
-        }
-    )
 
     amount: str | None | Unset = UNSET
     """Paid; numeric string. PHI, masked in repr."""
@@ -57,88 +36,11 @@ class ClaimAdjudication(Model):
     payer_id: str | None | Unset = UNSET
     """Payer that decided; examples only."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "amount" in source:
-            _known += 1
-            _of.amount = source["amount"]
-        if "procedure_code" in source:
-            _known += 1
-            _of.procedure_code = source["procedure_code"]
-        if "procedure_qualifier" in source:
-            _known += 1
-            _of.procedure_qualifier = source["procedure_qualifier"]
-        if "procedure_modifiers" in source:
-            _known += 1
-            _v = source["procedure_modifiers"]
-            _of.procedure_modifiers = (
-                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "ClaimAdjudication.procedure_modifiers")
-            )
-        if "quantity" in source:
-            _known += 1
-            _of.quantity = source["quantity"]
-        if "adjustments" in source:
-            _known += 1
-            _v = source["adjustments"]
-            _of.adjustments = (
-                [
-                    ClaimAdjustment.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "ClaimAdjudication.adjustments[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "ClaimAdjudication.adjustments")
-            )
-        if "claim_paid_date" in source:
-            _known += 1
-            _v = source["claim_paid_date"]
-            _of.claim_paid_date = read_date(_v)
-        if "amount_owed" in source:
-            _known += 1
-            _of.amount_owed = source["amount_owed"]
-        if "payer_id" in source:
-            _known += 1
-            _of.payer_id = source["payer_id"]
-        if _known != len(source):
-            _of.additional_properties = unknown(ClaimAdjudication, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.amount) is not UNSET:
-            _out["amount"] = _v
-        if (_v := _of.procedure_code) is not UNSET:
-            _out["procedure_code"] = _v
-        if (_v := _of.procedure_qualifier) is not UNSET:
-            _out["procedure_qualifier"] = _v
-        if (_v := _of.procedure_modifiers) is not UNSET:
-            _out["procedure_modifiers"] = list(_v) if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.quantity) is not UNSET:
-            _out["quantity"] = _v
-        if (_v := _of.adjustments) is not UNSET:
-            _out["adjustments"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.claim_paid_date) is not UNSET:
-            _out["claim_paid_date"] = write_date(_v)
-        if (_v := _of.amount_owed) is not UNSET:
-            _out["amount_owed"] = _v
-        if (_v := _of.payer_id) is not UNSET:
-            _out["payer_id"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ClaimAdjustment")
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {"amount", "procedure_code", "procedure_modifiers", "quantity", "adjustments", "claim_paid_date", "amount_owed"}
+    )
+    _kinds: ClassVar[Kinds] = {
+        "procedure_modifiers": Array(),
+        "adjustments": Array(Object("ClaimAdjustment")),
+        "claim_paid_date": DATE,
+    }

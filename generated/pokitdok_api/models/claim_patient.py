@@ -2,21 +2,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -24,31 +13,10 @@ if TYPE_CHECKING:
     from .gender import Gender
     from .postal_address import PostalAddress
 
-_ClaimRelationship = code_list("ClaimRelationship")
-_Gender = code_list("Gender")
 
-
-@define(repr=False, eq=False)
+@model
 class ClaimPatient(Model):
     """Patient when not the subscriber."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "member_id",
-            "first_name",
-            "middle_name",
-            "last_name",
-            "suffix",
-            "relationship",
-            "address",
-            "birth_date",
-            "gender",
-            "death_date",
-            "phone",
-            "ssn",
-            "pregnant",
-        }
-    )
 
     member_id: str | None | Unset = UNSET
     """Member id. PHI, masked in repr."""
@@ -77,101 +45,27 @@ class ClaimPatient(Model):
     pregnant: bool | None | Unset = UNSET
     """Pregnancy indicator. Known from the reference tables only. Default: false. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "member_id" in source:
-            _known += 1
-            _of.member_id = source["member_id"]
-        if "first_name" in source:
-            _known += 1
-            _of.first_name = source["first_name"]
-        if "middle_name" in source:
-            _known += 1
-            _of.middle_name = source["middle_name"]
-        if "last_name" in source:
-            _known += 1
-            _of.last_name = source["last_name"]
-        if "suffix" in source:
-            _known += 1
-            _of.suffix = source["suffix"]
-        if "relationship" in source:
-            _known += 1
-            _v = source["relationship"]
-            _of.relationship = _ClaimRelationship[_v] if isinstance(_v, str) else _v
-        if "address" in source:
-            _known += 1
-            _v = source["address"]
-            _of.address = (
-                PostalAddress.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimPatient.address")
-            )
-        if "birth_date" in source:
-            _known += 1
-            _v = source["birth_date"]
-            _of.birth_date = read_date(_v)
-        if "gender" in source:
-            _known += 1
-            _v = source["gender"]
-            _of.gender = _Gender[_v] if isinstance(_v, str) else _v
-        if "death_date" in source:
-            _known += 1
-            _v = source["death_date"]
-            _of.death_date = read_date(_v)
-        if "phone" in source:
-            _known += 1
-            _of.phone = source["phone"]
-        if "ssn" in source:
-            _known += 1
-            _of.ssn = source["ssn"]
-        if "pregnant" in source:
-            _known += 1
-            _of.pregnant = source["pregnant"]
-        if _known != len(source):
-            _of.additional_properties = unknown(ClaimPatient, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.member_id) is not UNSET:
-            _out["member_id"] = _v
-        if (_v := _of.first_name) is not UNSET:
-            _out["first_name"] = _v
-        if (_v := _of.middle_name) is not UNSET:
-            _out["middle_name"] = _v
-        if (_v := _of.last_name) is not UNSET:
-            _out["last_name"] = _v
-        if (_v := _of.suffix) is not UNSET:
-            _out["suffix"] = _v
-        if (_v := _of.relationship) is not UNSET:
-            _out["relationship"] = write_code(_v)
-        if (_v := _of.address) is not UNSET:
-            _out["address"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.birth_date) is not UNSET:
-            _out["birth_date"] = write_date(_v)
-        if (_v := _of.gender) is not UNSET:
-            _out["gender"] = write_code(_v)
-        if (_v := _of.death_date) is not UNSET:
-            _out["death_date"] = write_date(_v)
-        if (_v := _of.phone) is not UNSET:
-            _out["phone"] = _v
-        if (_v := _of.ssn) is not UNSET:
-            _out["ssn"] = _v
-        if (_v := _of.pregnant) is not UNSET:
-            _out["pregnant"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "PostalAddress")
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "member_id",
+            "first_name",
+            "middle_name",
+            "last_name",
+            "suffix",
+            "relationship",
+            "address",
+            "birth_date",
+            "gender",
+            "death_date",
+            "phone",
+            "ssn",
+            "pregnant",
+        }
+    )
+    _kinds: ClassVar[Kinds] = {
+        "relationship": Code("ClaimRelationship"),
+        "address": Object("PostalAddress"),
+        "birth_date": DATE,
+        "gender": Code("Gender"),
+        "death_date": DATE,
+    }

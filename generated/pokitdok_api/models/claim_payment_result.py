@@ -2,21 +2,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Array, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -31,32 +20,10 @@ if TYPE_CHECKING:
     from .remittance_person import RemittancePerson
     from .remittance_transaction_type import RemittanceTransactionType
 
-_RemittanceTransactionType = code_list("RemittanceTransactionType")
 
-
-@define(repr=False, eq=False)
+@model
 class ClaimPaymentResult(Model):
     """JSON form of an X12 835. Required flags come from the claim payment reference."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "authorization_number",
-            "claim_payments",
-            "coverage_amount",
-            "coverage_expiration_date",
-            "discount_amount",
-            "insurance_policy_number",
-            "insured",
-            "interest_amount",
-            "medical_record_number",
-            "patient",
-            "patient_responsibility_amount",
-            "payment_responsibility_amount",
-            "prior_authorization_number",
-            "statement_period_start_date",
-            "statement_period_end_date",
-        }
-    )
 
     adjudication_system_version: str | None | Unset = UNSET
     """Version of the payer's system. Known from the reference tables only."""
@@ -109,253 +76,44 @@ class ClaimPaymentResult(Model):
     transaction_type: RemittanceTransactionType | None | Unset = UNSET
     """Transaction type; the example has a value of this list."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "adjudication_system_version" in source:
-            _known += 1
-            _of.adjudication_system_version = source["adjudication_system_version"]
-        if "authorization_number" in source:
-            _known += 1
-            _of.authorization_number = source["authorization_number"]
-        if "claim_payments" in source:
-            _known += 1
-            _v = source["claim_payments"]
-            _of.claim_payments = (
-                [
-                    ClaimPayment.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "ClaimPaymentResult.claim_payments[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "ClaimPaymentResult.claim_payments")
-            )
-        if "coverage_amount" in source:
-            _known += 1
-            _v = source["coverage_amount"]
-            _of.coverage_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimPaymentResult.coverage_amount")
-            )
-        if "coverage_expiration_date" in source:
-            _known += 1
-            _v = source["coverage_expiration_date"]
-            _of.coverage_expiration_date = read_date(_v)
-        if "crossover_carrier" in source:
-            _known += 1
-            _v = source["crossover_carrier"]
-            _of.crossover_carrier = (
-                CrossoverCarrier.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimPaymentResult.crossover_carrier")
-            )
-        if "discount_amount" in source:
-            _known += 1
-            _v = source["discount_amount"]
-            _of.discount_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimPaymentResult.discount_amount")
-            )
-        if "financial_information" in source:
-            _known += 1
-            _v = source["financial_information"]
-            _of.financial_information = (
-                FinancialInformation.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimPaymentResult.financial_information")
-            )
-        if "insurance_policy_number" in source:
-            _known += 1
-            _of.insurance_policy_number = source["insurance_policy_number"]
-        if "insured" in source:
-            _known += 1
-            _v = source["insured"]
-            _of.insured = (
-                RemittancePerson.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimPaymentResult.insured")
-            )
-        if "interest_amount" in source:
-            _known += 1
-            _v = source["interest_amount"]
-            _of.interest_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimPaymentResult.interest_amount")
-            )
-        if "medical_record_number" in source:
-            _known += 1
-            _of.medical_record_number = source["medical_record_number"]
-        if "meta" in source:
-            _known += 1
-            _v = source["meta"]
-            _of.meta = (
-                RemittanceMeta.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimPaymentResult.meta")
-            )
-        if "patient" in source:
-            _known += 1
-            _v = source["patient"]
-            _of.patient = (
-                RemittancePerson.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimPaymentResult.patient")
-            )
-        if "payee" in source:
-            _known += 1
-            _v = source["payee"]
-            _of.payee = (
-                Payee.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimPaymentResult.payee")
-            )
-        if "payer" in source:
-            _known += 1
-            _v = source["payer"]
-            _of.payer = (
-                RemittancePayer.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimPaymentResult.payer")
-            )
-        if "patient_responsibility_amount" in source:
-            _known += 1
-            _v = source["patient_responsibility_amount"]
-            _of.patient_responsibility_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimPaymentResult.patient_responsibility_amount")
-            )
-        if "payment_responsibility_amount" in source:
-            _known += 1
-            _v = source["payment_responsibility_amount"]
-            _of.payment_responsibility_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimPaymentResult.payment_responsibility_amount")
-            )
-        if "prior_authorization_number" in source:
-            _known += 1
-            _of.prior_authorization_number = source["prior_authorization_number"]
-        if "production_date" in source:
-            _known += 1
-            _v = source["production_date"]
-            _of.production_date = read_date(_v)
-        if "received_date" in source:
-            _known += 1
-            _v = source["received_date"]
-            _of.received_date = read_date(_v)
-        if "statement_period_start_date" in source:
-            _known += 1
-            _v = source["statement_period_start_date"]
-            _of.statement_period_start_date = read_date(_v)
-        if "statement_period_end_date" in source:
-            _known += 1
-            _v = source["statement_period_end_date"]
-            _of.statement_period_end_date = read_date(_v)
-        if "payment_adjustments" in source:
-            _known += 1
-            _v = source["payment_adjustments"]
-            _of.payment_adjustments = (
-                [
-                    PaymentAdjustment.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "ClaimPaymentResult.payment_adjustments[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "ClaimPaymentResult.payment_adjustments")
-            )
-        if "transaction_type" in source:
-            _known += 1
-            _v = source["transaction_type"]
-            _of.transaction_type = _RemittanceTransactionType[_v] if isinstance(_v, str) else _v
-        if _known != len(source):
-            _of.additional_properties = unknown(ClaimPaymentResult, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.adjudication_system_version) is not UNSET:
-            _out["adjudication_system_version"] = _v
-        if (_v := _of.authorization_number) is not UNSET:
-            _out["authorization_number"] = _v
-        if (_v := _of.claim_payments) is not UNSET:
-            _out["claim_payments"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.coverage_amount) is not UNSET:
-            _out["coverage_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.coverage_expiration_date) is not UNSET:
-            _out["coverage_expiration_date"] = write_date(_v)
-        if (_v := _of.crossover_carrier) is not UNSET:
-            _out["crossover_carrier"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.discount_amount) is not UNSET:
-            _out["discount_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.financial_information) is not UNSET:
-            _out["financial_information"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.insurance_policy_number) is not UNSET:
-            _out["insurance_policy_number"] = _v
-        if (_v := _of.insured) is not UNSET:
-            _out["insured"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.interest_amount) is not UNSET:
-            _out["interest_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.medical_record_number) is not UNSET:
-            _out["medical_record_number"] = _v
-        if (_v := _of.meta) is not UNSET:
-            _out["meta"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.patient) is not UNSET:
-            _out["patient"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.payee) is not UNSET:
-            _out["payee"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.payer) is not UNSET:
-            _out["payer"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.patient_responsibility_amount) is not UNSET:
-            _out["patient_responsibility_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.payment_responsibility_amount) is not UNSET:
-            _out["payment_responsibility_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.prior_authorization_number) is not UNSET:
-            _out["prior_authorization_number"] = _v
-        if (_v := _of.production_date) is not UNSET:
-            _out["production_date"] = write_date(_v)
-        if (_v := _of.received_date) is not UNSET:
-            _out["received_date"] = write_date(_v)
-        if (_v := _of.statement_period_start_date) is not UNSET:
-            _out["statement_period_start_date"] = write_date(_v)
-        if (_v := _of.statement_period_end_date) is not UNSET:
-            _out["statement_period_end_date"] = write_date(_v)
-        if (_v := _of.payment_adjustments) is not UNSET:
-            _out["payment_adjustments"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.transaction_type) is not UNSET:
-            _out["transaction_type"] = write_code(_v)
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(
-        globals(),
-        "ClaimPayment",
-        "CrossoverCarrier",
-        "FinancialInformation",
-        "Money",
-        "Payee",
-        "PaymentAdjustment",
-        "RemittanceMeta",
-        "RemittancePayer",
-        "RemittancePerson",
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "authorization_number",
+            "claim_payments",
+            "coverage_amount",
+            "coverage_expiration_date",
+            "discount_amount",
+            "insurance_policy_number",
+            "insured",
+            "interest_amount",
+            "medical_record_number",
+            "patient",
+            "patient_responsibility_amount",
+            "payment_responsibility_amount",
+            "prior_authorization_number",
+            "statement_period_start_date",
+            "statement_period_end_date",
+        }
     )
+    _kinds: ClassVar[Kinds] = {
+        "claim_payments": Array(Object("ClaimPayment")),
+        "coverage_amount": Object("Money"),
+        "coverage_expiration_date": DATE,
+        "crossover_carrier": Object("CrossoverCarrier"),
+        "discount_amount": Object("Money"),
+        "financial_information": Object("FinancialInformation"),
+        "insured": Object("RemittancePerson"),
+        "interest_amount": Object("Money"),
+        "meta": Object("RemittanceMeta"),
+        "patient": Object("RemittancePerson"),
+        "payee": Object("Payee"),
+        "payer": Object("RemittancePayer"),
+        "patient_responsibility_amount": Object("Money"),
+        "payment_responsibility_amount": Object("Money"),
+        "production_date": DATE,
+        "received_date": DATE,
+        "statement_period_start_date": DATE,
+        "statement_period_end_date": DATE,
+        "payment_adjustments": Array(Object("PaymentAdjustment")),
+        "transaction_type": Code("RemittanceTransactionType"),
+    }

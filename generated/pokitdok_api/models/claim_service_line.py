@@ -2,22 +2,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_date,
-    to_json,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Array, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -32,44 +20,10 @@ if TYPE_CHECKING:
     from .supporting_form import SupportingForm
     from .test_result import TestResult
 
-_PlaceOfService = code_list("PlaceOfService")
-_ServiceUnitType = code_list("ServiceUnitType")
 
-
-@define(repr=False, eq=False)
+@model
 class ClaimServiceLine(Model):
     """One service performed."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "procedure_code",
-            "procedure_modifier_codes",
-            "procedure_description",
-            "revenue_code",
-            "charge_amount",
-            "unit_count",
-            "diagnosis_codes",
-            "service_date",
-            "service_end_date",
-            "place_of_service",
-            "provider_control_number",
-            "note",
-            "initial_treatment_date",
-            "last_seen_date",
-            "begin_therapy_date",
-            "certification_revision_date",
-            "last_certification_date",
-            "sales_tax",
-            "is_emergency",
-            "test_results",
-            "drug",
-            "dme_certification",
-            "paperwork",
-            "forms",
-            "referral_number",
-            "adjudication",
-        }
-    )
 
     procedure_code: str | None | Unset = UNSET
     """CPT or HCPCS code (box 24d). PHI, masked in repr."""
@@ -142,298 +96,58 @@ class ClaimServiceLine(Model):
     adjudication: ClaimAdjudication | None | Unset = UNSET
     """What another payer paid; table writes claim.service_line.adjudication (singular). PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "procedure_code" in source:
-            _known += 1
-            _of.procedure_code = source["procedure_code"]
-        if "procedure_modifier_codes" in source:
-            _known += 1
-            _v = source["procedure_modifier_codes"]
-            _of.procedure_modifier_codes = (
-                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "ClaimServiceLine.procedure_modifier_codes")
-            )
-        if "procedure_description" in source:
-            _known += 1
-            _of.procedure_description = source["procedure_description"]
-        if "revenue_code" in source:
-            _known += 1
-            _of.revenue_code = source["revenue_code"]
-        if "charge_amount" in source:
-            _known += 1
-            _of.charge_amount = source["charge_amount"]
-        if "unit_count" in source:
-            _known += 1
-            _of.unit_count = source["unit_count"]
-        if "unit_type" in source:
-            _known += 1
-            _v = source["unit_type"]
-            _of.unit_type = _ServiceUnitType[_v] if isinstance(_v, str) else _v
-        if "diagnosis_codes" in source:
-            _known += 1
-            _v = source["diagnosis_codes"]
-            _of.diagnosis_codes = (
-                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "ClaimServiceLine.diagnosis_codes")
-            )
-        if "service_date" in source:
-            _known += 1
-            _v = source["service_date"]
-            _of.service_date = read_date(_v)
-        if "service_end_date" in source:
-            _known += 1
-            _v = source["service_end_date"]
-            _of.service_end_date = read_date(_v)
-        if "place_of_service" in source:
-            _known += 1
-            _v = source["place_of_service"]
-            _of.place_of_service = _PlaceOfService[_v] if isinstance(_v, str) else _v
-        if "provider_control_number" in source:
-            _known += 1
-            _of.provider_control_number = source["provider_control_number"]
-        if "note" in source:
-            _known += 1
-            _v = source["note"]
-            _of.note = (
-                ClaimNote.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimServiceLine.note")
-            )
-        if "initial_treatment_date" in source:
-            _known += 1
-            _v = source["initial_treatment_date"]
-            _of.initial_treatment_date = read_date(_v)
-        if "last_seen_date" in source:
-            _known += 1
-            _v = source["last_seen_date"]
-            _of.last_seen_date = read_date(_v)
-        if "begin_therapy_date" in source:
-            _known += 1
-            _v = source["begin_therapy_date"]
-            _of.begin_therapy_date = read_date(_v)
-        if "certification_revision_date" in source:
-            _known += 1
-            _v = source["certification_revision_date"]
-            _of.certification_revision_date = read_date(_v)
-        if "last_certification_date" in source:
-            _known += 1
-            _v = source["last_certification_date"]
-            _of.last_certification_date = read_date(_v)
-        if "sales_tax" in source:
-            _known += 1
-            _of.sales_tax = source["sales_tax"]
-        if "is_emergency" in source:
-            _known += 1
-            _of.is_emergency = source["is_emergency"]
-        if "ambulance_patient_count" in source:
-            _known += 1
-            _of.ambulance_patient_count = source["ambulance_patient_count"]
-        if "test_results" in source:
-            _known += 1
-            _v = source["test_results"]
-            _of.test_results = (
-                [
-                    TestResult.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "ClaimServiceLine.test_results[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "ClaimServiceLine.test_results")
-            )
-        if "rendering_provider" in source:
-            _known += 1
-            _v = source["rendering_provider"]
-            _of.rendering_provider = (
-                ClaimProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimServiceLine.rendering_provider")
-            )
-        if "purchased_service_provider" in source:
-            _known += 1
-            _v = source["purchased_service_provider"]
-            _of.purchased_service_provider = (
-                ClaimProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimServiceLine.purchased_service_provider")
-            )
-        if "supervising_provider" in source:
-            _known += 1
-            _v = source["supervising_provider"]
-            _of.supervising_provider = (
-                ClaimProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimServiceLine.supervising_provider")
-            )
-        if "ordering_provider" in source:
-            _known += 1
-            _v = source["ordering_provider"]
-            _of.ordering_provider = (
-                ClaimProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimServiceLine.ordering_provider")
-            )
-        if "referring_provider" in source:
-            _known += 1
-            _v = source["referring_provider"]
-            _of.referring_provider = (
-                ClaimProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimServiceLine.referring_provider")
-            )
-        if "drug" in source:
-            _known += 1
-            _v = source["drug"]
-            _of.drug = (
-                DrugInformation.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimServiceLine.drug")
-            )
-        if "dme_certification" in source:
-            _known += 1
-            _v = source["dme_certification"]
-            _of.dme_certification = (
-                DmeCertification.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimServiceLine.dme_certification")
-            )
-        if "paperwork" in source:
-            _known += 1
-            _v = source["paperwork"]
-            _of.paperwork = (
-                [
-                    Paperwork.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "ClaimServiceLine.paperwork[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "ClaimServiceLine.paperwork")
-            )
-        if "forms" in source:
-            _known += 1
-            _v = source["forms"]
-            _of.forms = (
-                [
-                    SupportingForm.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "ClaimServiceLine.forms[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "ClaimServiceLine.forms")
-            )
-        if "referral_number" in source:
-            _known += 1
-            _of.referral_number = source["referral_number"]
-        if "adjudication" in source:
-            _known += 1
-            _v = source["adjudication"]
-            _of.adjudication = (
-                ClaimAdjudication.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimServiceLine.adjudication")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(ClaimServiceLine, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.procedure_code) is not UNSET:
-            _out["procedure_code"] = _v
-        if (_v := _of.procedure_modifier_codes) is not UNSET:
-            _out["procedure_modifier_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.procedure_description) is not UNSET:
-            _out["procedure_description"] = _v
-        if (_v := _of.revenue_code) is not UNSET:
-            _out["revenue_code"] = _v
-        if (_v := _of.charge_amount) is not UNSET:
-            _out["charge_amount"] = to_json(_v)
-        if (_v := _of.unit_count) is not UNSET:
-            _out["unit_count"] = to_json(_v)
-        if (_v := _of.unit_type) is not UNSET:
-            _out["unit_type"] = write_code(_v)
-        if (_v := _of.diagnosis_codes) is not UNSET:
-            _out["diagnosis_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.service_date) is not UNSET:
-            _out["service_date"] = write_date(_v)
-        if (_v := _of.service_end_date) is not UNSET:
-            _out["service_end_date"] = write_date(_v)
-        if (_v := _of.place_of_service) is not UNSET:
-            _out["place_of_service"] = write_code(_v)
-        if (_v := _of.provider_control_number) is not UNSET:
-            _out["provider_control_number"] = _v
-        if (_v := _of.note) is not UNSET:
-            _out["note"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.initial_treatment_date) is not UNSET:
-            _out["initial_treatment_date"] = write_date(_v)
-        if (_v := _of.last_seen_date) is not UNSET:
-            _out["last_seen_date"] = write_date(_v)
-        if (_v := _of.begin_therapy_date) is not UNSET:
-            _out["begin_therapy_date"] = write_date(_v)
-        if (_v := _of.certification_revision_date) is not UNSET:
-            _out["certification_revision_date"] = write_date(_v)
-        if (_v := _of.last_certification_date) is not UNSET:
-            _out["last_certification_date"] = write_date(_v)
-        if (_v := _of.sales_tax) is not UNSET:
-            _out["sales_tax"] = _v
-        if (_v := _of.is_emergency) is not UNSET:
-            _out["is_emergency"] = _v
-        if (_v := _of.ambulance_patient_count) is not UNSET:
-            _out["ambulance_patient_count"] = _v
-        if (_v := _of.test_results) is not UNSET:
-            _out["test_results"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.rendering_provider) is not UNSET:
-            _out["rendering_provider"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.purchased_service_provider) is not UNSET:
-            _out["purchased_service_provider"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.supervising_provider) is not UNSET:
-            _out["supervising_provider"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.ordering_provider) is not UNSET:
-            _out["ordering_provider"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.referring_provider) is not UNSET:
-            _out["referring_provider"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.drug) is not UNSET:
-            _out["drug"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.dme_certification) is not UNSET:
-            _out["dme_certification"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.paperwork) is not UNSET:
-            _out["paperwork"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.forms) is not UNSET:
-            _out["forms"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.referral_number) is not UNSET:
-            _out["referral_number"] = _v
-        if (_v := _of.adjudication) is not UNSET:
-            _out["adjudication"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(
-        globals(),
-        "ClaimAdjudication",
-        "ClaimNote",
-        "ClaimProvider",
-        "DmeCertification",
-        "DrugInformation",
-        "Paperwork",
-        "SupportingForm",
-        "TestResult",
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "procedure_code",
+            "procedure_modifier_codes",
+            "procedure_description",
+            "revenue_code",
+            "charge_amount",
+            "unit_count",
+            "diagnosis_codes",
+            "service_date",
+            "service_end_date",
+            "place_of_service",
+            "provider_control_number",
+            "note",
+            "initial_treatment_date",
+            "last_seen_date",
+            "begin_therapy_date",
+            "certification_revision_date",
+            "last_certification_date",
+            "sales_tax",
+            "is_emergency",
+            "test_results",
+            "drug",
+            "dme_certification",
+            "paperwork",
+            "forms",
+            "referral_number",
+            "adjudication",
+        }
     )
+    _kinds: ClassVar[Kinds] = {
+        "procedure_modifier_codes": Array(),
+        "unit_type": Code("ServiceUnitType"),
+        "diagnosis_codes": Array(),
+        "service_date": DATE,
+        "service_end_date": DATE,
+        "place_of_service": Code("PlaceOfService"),
+        "note": Object("ClaimNote"),
+        "initial_treatment_date": DATE,
+        "last_seen_date": DATE,
+        "begin_therapy_date": DATE,
+        "certification_revision_date": DATE,
+        "last_certification_date": DATE,
+        "test_results": Array(Object("TestResult")),
+        "rendering_provider": Object("ClaimProvider"),
+        "purchased_service_provider": Object("ClaimProvider"),
+        "supervising_provider": Object("ClaimProvider"),
+        "ordering_provider": Object("ClaimProvider"),
+        "referring_provider": Object("ClaimProvider"),
+        "drug": Object("DrugInformation"),
+        "dme_certification": Object("DmeCertification"),
+        "paperwork": Array(Object("Paperwork")),
+        "forms": Array(Object("SupportingForm")),
+        "adjudication": Object("ClaimAdjudication"),
+    }

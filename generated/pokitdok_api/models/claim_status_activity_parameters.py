@@ -3,18 +3,10 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -24,20 +16,9 @@ if TYPE_CHECKING:
     from .service_review_payer import ServiceReviewPayer
 
 
-@define(repr=False, eq=False)
+@model
 class ClaimStatusActivityParameters(Model):
     """A claim status request as its activity keeps it."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "patient",
-            "subscriber",
-            "service_date",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "async_": "async",
-    }
 
     trading_partner_id: str | None | Unset = UNSET
     """Partner asked."""
@@ -60,103 +41,15 @@ class ClaimStatusActivityParameters(Model):
     async_: bool | None | Unset = UNSET
     """Whether asynchronous handling was asked."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "trading_partner_id" in source:
-            _known += 1
-            _of.trading_partner_id = source["trading_partner_id"]
-        if "patient" in source:
-            _known += 1
-            _v = source["patient"]
-            _of.patient = (
-                ServiceReviewMember.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimStatusActivityParameters.patient")
-            )
-        if "subscriber" in source:
-            _known += 1
-            _v = source["subscriber"]
-            _of.subscriber = (
-                ServiceReviewMember.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimStatusActivityParameters.subscriber")
-            )
-        if "provider" in source:
-            _known += 1
-            _v = source["provider"]
-            _of.provider = (
-                ClaimProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimStatusActivityParameters.provider")
-            )
-        if "payer" in source:
-            _known += 1
-            _v = source["payer"]
-            _of.payer = (
-                ServiceReviewPayer.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimStatusActivityParameters.payer")
-            )
-        if "receiver" in source:
-            _known += 1
-            _v = source["receiver"]
-            _of.receiver = (
-                ClaimReceiver.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimStatusActivityParameters.receiver")
-            )
-        if "service_date" in source:
-            _known += 1
-            _v = source["service_date"]
-            _of.service_date = read_date(_v)
-        if "client_id" in source:
-            _known += 1
-            _of.client_id = source["client_id"]
-        if "correlation_id" in source:
-            _known += 1
-            _of.correlation_id = source["correlation_id"]
-        if "async" in source:
-            _known += 1
-            _of.async_ = source["async"]
-        if _known != len(source):
-            _of.additional_properties = unknown(ClaimStatusActivityParameters, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.trading_partner_id) is not UNSET:
-            _out["trading_partner_id"] = _v
-        if (_v := _of.patient) is not UNSET:
-            _out["patient"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.subscriber) is not UNSET:
-            _out["subscriber"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.provider) is not UNSET:
-            _out["provider"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.payer) is not UNSET:
-            _out["payer"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.receiver) is not UNSET:
-            _out["receiver"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.service_date) is not UNSET:
-            _out["service_date"] = write_date(_v)
-        if (_v := _of.client_id) is not UNSET:
-            _out["client_id"] = _v
-        if (_v := _of.correlation_id) is not UNSET:
-            _out["correlation_id"] = _v
-        if (_v := _of.async_) is not UNSET:
-            _out["async"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ClaimProvider", "ClaimReceiver", "ServiceReviewMember", "ServiceReviewPayer")
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "async_": "async",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset({"patient", "subscriber", "service_date"})
+    _kinds: ClassVar[Kinds] = {
+        "patient": Object("ServiceReviewMember"),
+        "subscriber": Object("ServiceReviewMember"),
+        "provider": Object("ClaimProvider"),
+        "payer": Object("ServiceReviewPayer"),
+        "receiver": Object("ClaimReceiver"),
+        "service_date": DATE,
+    }

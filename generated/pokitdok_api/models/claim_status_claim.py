@@ -2,19 +2,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE, Array, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -23,31 +14,9 @@ if TYPE_CHECKING:
     from .status_information import StatusInformation
 
 
-@define(repr=False, eq=False)
+@model
 class ClaimStatusClaim(Model):
     """A matching claim."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "applied_to_deductible",
-            "adjudication_finalized_date",
-            "check_number",
-            "claim_control_number",
-            "claim_id_number",
-            "claim_payment_amount",
-            "total_claim_amount",
-            "patient_control_number",
-            "bill_type_id",
-            "pharmacy_prescription_number",
-            "remittance_date",
-            "service_date",
-            "service_end_date",
-            "services",
-            "status_code",
-            "statuses",
-            "tracking_id",
-        }
-    )
 
     applied_to_deductible: bool | None | Unset = UNSET
     """Charges went to the deductible. PHI, masked in repr."""
@@ -84,150 +53,34 @@ class ClaimStatusClaim(Model):
     tracking_id: str | None | Unset = UNSET
     """Tracking id. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "applied_to_deductible" in source:
-            _known += 1
-            _of.applied_to_deductible = source["applied_to_deductible"]
-        if "adjudication_finalized_date" in source:
-            _known += 1
-            _v = source["adjudication_finalized_date"]
-            _of.adjudication_finalized_date = read_date(_v)
-        if "check_number" in source:
-            _known += 1
-            _of.check_number = source["check_number"]
-        if "claim_control_number" in source:
-            _known += 1
-            _of.claim_control_number = source["claim_control_number"]
-        if "claim_id_number" in source:
-            _known += 1
-            _of.claim_id_number = source["claim_id_number"]
-        if "claim_payment_amount" in source:
-            _known += 1
-            _v = source["claim_payment_amount"]
-            _of.claim_payment_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimStatusClaim.claim_payment_amount")
-            )
-        if "total_claim_amount" in source:
-            _known += 1
-            _v = source["total_claim_amount"]
-            _of.total_claim_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimStatusClaim.total_claim_amount")
-            )
-        if "patient_control_number" in source:
-            _known += 1
-            _of.patient_control_number = source["patient_control_number"]
-        if "bill_type_id" in source:
-            _known += 1
-            _of.bill_type_id = source["bill_type_id"]
-        if "pharmacy_prescription_number" in source:
-            _known += 1
-            _of.pharmacy_prescription_number = source["pharmacy_prescription_number"]
-        if "remittance_date" in source:
-            _known += 1
-            _v = source["remittance_date"]
-            _of.remittance_date = read_date(_v)
-        if "service_date" in source:
-            _known += 1
-            _v = source["service_date"]
-            _of.service_date = read_date(_v)
-        if "service_end_date" in source:
-            _known += 1
-            _v = source["service_end_date"]
-            _of.service_end_date = read_date(_v)
-        if "services" in source:
-            _known += 1
-            _v = source["services"]
-            _of.services = (
-                [
-                    ClaimStatusService.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "ClaimStatusClaim.services[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "ClaimStatusClaim.services")
-            )
-        if "status_code" in source:
-            _known += 1
-            _of.status_code = source["status_code"]
-        if "statuses" in source:
-            _known += 1
-            _v = source["statuses"]
-            _of.statuses = (
-                [
-                    StatusInformation.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "ClaimStatusClaim.statuses[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "ClaimStatusClaim.statuses")
-            )
-        if "tracking_id" in source:
-            _known += 1
-            _of.tracking_id = source["tracking_id"]
-        if _known != len(source):
-            _of.additional_properties = unknown(ClaimStatusClaim, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.applied_to_deductible) is not UNSET:
-            _out["applied_to_deductible"] = _v
-        if (_v := _of.adjudication_finalized_date) is not UNSET:
-            _out["adjudication_finalized_date"] = write_date(_v)
-        if (_v := _of.check_number) is not UNSET:
-            _out["check_number"] = _v
-        if (_v := _of.claim_control_number) is not UNSET:
-            _out["claim_control_number"] = _v
-        if (_v := _of.claim_id_number) is not UNSET:
-            _out["claim_id_number"] = _v
-        if (_v := _of.claim_payment_amount) is not UNSET:
-            _out["claim_payment_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.total_claim_amount) is not UNSET:
-            _out["total_claim_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.patient_control_number) is not UNSET:
-            _out["patient_control_number"] = _v
-        if (_v := _of.bill_type_id) is not UNSET:
-            _out["bill_type_id"] = _v
-        if (_v := _of.pharmacy_prescription_number) is not UNSET:
-            _out["pharmacy_prescription_number"] = _v
-        if (_v := _of.remittance_date) is not UNSET:
-            _out["remittance_date"] = write_date(_v)
-        if (_v := _of.service_date) is not UNSET:
-            _out["service_date"] = write_date(_v)
-        if (_v := _of.service_end_date) is not UNSET:
-            _out["service_end_date"] = write_date(_v)
-        if (_v := _of.services) is not UNSET:
-            _out["services"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.status_code) is not UNSET:
-            _out["status_code"] = _v
-        if (_v := _of.statuses) is not UNSET:
-            _out["statuses"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.tracking_id) is not UNSET:
-            _out["tracking_id"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ClaimStatusService", "Money", "StatusInformation")
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "applied_to_deductible",
+            "adjudication_finalized_date",
+            "check_number",
+            "claim_control_number",
+            "claim_id_number",
+            "claim_payment_amount",
+            "total_claim_amount",
+            "patient_control_number",
+            "bill_type_id",
+            "pharmacy_prescription_number",
+            "remittance_date",
+            "service_date",
+            "service_end_date",
+            "services",
+            "status_code",
+            "statuses",
+            "tracking_id",
+        }
+    )
+    _kinds: ClassVar[Kinds] = {
+        "adjudication_finalized_date": DATE,
+        "claim_payment_amount": Object("Money"),
+        "total_claim_amount": Object("Money"),
+        "remittance_date": DATE,
+        "service_date": DATE,
+        "service_end_date": DATE,
+        "services": Array(Object("ClaimStatusService")),
+        "statuses": Array(Object("StatusInformation")),
+    }

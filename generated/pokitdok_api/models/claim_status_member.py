@@ -2,42 +2,19 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    code_list,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Code, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .gender_title_case import GenderTitleCase
 
-_GenderTitleCase = code_list("GenderTitleCase")
 
-
-@define(repr=False, eq=False)
+@model
 class ClaimStatusMember(Model):
     """Patient or subscriber."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "id",
-            "first_name",
-            "middle_name",
-            "last_name",
-            "suffix",
-            "birth_date",
-            "gender",
-        }
-    )
 
     id: str | Unset = UNSET
     """Member id. PHI, masked in repr."""
@@ -55,55 +32,10 @@ class ClaimStatusMember(Model):
     """The table writes Male, Female, Unknown with capitals. Known from the reference tables only. PHI, masked in
     repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "id" in source:
-            _known += 1
-            _of.id = source["id"]
-        if "first_name" in source:
-            _known += 1
-            _of.first_name = source["first_name"]
-        if "middle_name" in source:
-            _known += 1
-            _of.middle_name = source["middle_name"]
-        if "last_name" in source:
-            _known += 1
-            _of.last_name = source["last_name"]
-        if "suffix" in source:
-            _known += 1
-            _of.suffix = source["suffix"]
-        if "birth_date" in source:
-            _known += 1
-            _v = source["birth_date"]
-            _of.birth_date = read_date(_v)
-        if "gender" in source:
-            _known += 1
-            _v = source["gender"]
-            _of.gender = _GenderTitleCase[_v] if isinstance(_v, str) else _v
-        if _known != len(source):
-            _of.additional_properties = unknown(ClaimStatusMember, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.id) is not UNSET:
-            _out["id"] = _v
-        if (_v := _of.first_name) is not UNSET:
-            _out["first_name"] = _v
-        if (_v := _of.middle_name) is not UNSET:
-            _out["middle_name"] = _v
-        if (_v := _of.last_name) is not UNSET:
-            _out["last_name"] = _v
-        if (_v := _of.suffix) is not UNSET:
-            _out["suffix"] = _v
-        if (_v := _of.birth_date) is not UNSET:
-            _out["birth_date"] = write_date(_v)
-        if (_v := _of.gender) is not UNSET:
-            _out["gender"] = write_code(_v)
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {"id", "first_name", "middle_name", "last_name", "suffix", "birth_date", "gender"}
+    )
+    _kinds: ClassVar[Kinds] = {
+        "birth_date": DATE,
+        "gender": Code("GenderTitleCase"),
+    }

@@ -3,18 +3,10 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -25,25 +17,9 @@ if TYPE_CHECKING:
     from .claim_status_request_payer import ClaimStatusRequestPayer
 
 
-@define(repr=False, eq=False)
+@model
 class ClaimStatusRequest(Model):
     """JSON form of an X12 276. Also takes AsyncOptions."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "patient",
-            "subscriber",
-            "service_date",
-            "service_end_date",
-            "tracking_id",
-            "claim_charge_amount",
-            "pharmacy_prescription_number",
-            "application_data",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "async_": "async",
-    }
 
     trading_partner_id: str
     """Partner id."""
@@ -77,143 +53,28 @@ class ClaimStatusRequest(Model):
     callback_url: str | Unset = UNSET
     """Accepted beside the members of every X12 request."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls(
-            cast(Any, UNSET),
-        )
-        _of: Any = _model
-        _known = 0
-        if "trading_partner_id" in source:
-            _known += 1
-            _of.trading_partner_id = source["trading_partner_id"]
-        if "patient" in source:
-            _known += 1
-            _v = source["patient"]
-            _of.patient = (
-                ClaimStatusMember.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimStatusRequest.patient")
-            )
-        if "subscriber" in source:
-            _known += 1
-            _v = source["subscriber"]
-            _of.subscriber = (
-                ClaimStatusMember.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimStatusRequest.subscriber")
-            )
-        if "provider" in source:
-            _known += 1
-            _v = source["provider"]
-            _of.provider = (
-                ClaimStatusProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimStatusRequest.provider")
-            )
-        if "service_date" in source:
-            _known += 1
-            _v = source["service_date"]
-            _of.service_date = read_date(_v)
-        if "service_end_date" in source:
-            _known += 1
-            _v = source["service_end_date"]
-            _of.service_end_date = read_date(_v)
-        if "tracking_id" in source:
-            _known += 1
-            _of.tracking_id = source["tracking_id"]
-        if "claims_activity_id" in source:
-            _known += 1
-            _of.claims_activity_id = source["claims_activity_id"]
-        if "claim_charge_amount" in source:
-            _known += 1
-            _of.claim_charge_amount = source["claim_charge_amount"]
-        if "payer" in source:
-            _known += 1
-            _v = source["payer"]
-            _of.payer = (
-                ClaimStatusRequestPayer.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimStatusRequest.payer")
-            )
-        if "receiver" in source:
-            _known += 1
-            _v = source["receiver"]
-            _of.receiver = (
-                ClaimStatusReceiver.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimStatusRequest.receiver")
-            )
-        if "pharmacy_prescription_number" in source:
-            _known += 1
-            _of.pharmacy_prescription_number = source["pharmacy_prescription_number"]
-        if "application_data" in source:
-            _known += 1
-            _v = source["application_data"]
-            _of.application_data = (
-                ApplicationData.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimStatusRequest.application_data")
-            )
-        if "async" in source:
-            _known += 1
-            _of.async_ = source["async"]
-        if "callback_url" in source:
-            _known += 1
-            _of.callback_url = source["callback_url"]
-        if _known != len(source):
-            _of.additional_properties = unknown(ClaimStatusRequest, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.trading_partner_id) is not UNSET:
-            _out["trading_partner_id"] = _v
-        if (_v := _of.patient) is not UNSET:
-            _out["patient"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.subscriber) is not UNSET:
-            _out["subscriber"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.provider) is not UNSET:
-            _out["provider"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.service_date) is not UNSET:
-            _out["service_date"] = write_date(_v)
-        if (_v := _of.service_end_date) is not UNSET:
-            _out["service_end_date"] = write_date(_v)
-        if (_v := _of.tracking_id) is not UNSET:
-            _out["tracking_id"] = _v
-        if (_v := _of.claims_activity_id) is not UNSET:
-            _out["claims_activity_id"] = _v
-        if (_v := _of.claim_charge_amount) is not UNSET:
-            _out["claim_charge_amount"] = _v
-        if (_v := _of.payer) is not UNSET:
-            _out["payer"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.receiver) is not UNSET:
-            _out["receiver"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.pharmacy_prescription_number) is not UNSET:
-            _out["pharmacy_prescription_number"] = _v
-        if (_v := _of.application_data) is not UNSET:
-            _out["application_data"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.async_) is not UNSET:
-            _out["async"] = _v
-        if (_v := _of.callback_url) is not UNSET:
-            _out["callback_url"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(
-        globals(),
-        "ApplicationData",
-        "ClaimStatusMember",
-        "ClaimStatusProvider",
-        "ClaimStatusReceiver",
-        "ClaimStatusRequestPayer",
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "async_": "async",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "patient",
+            "subscriber",
+            "service_date",
+            "service_end_date",
+            "tracking_id",
+            "claim_charge_amount",
+            "pharmacy_prescription_number",
+            "application_data",
+        }
     )
+    _kinds: ClassVar[Kinds] = {
+        "patient": Object("ClaimStatusMember"),
+        "subscriber": Object("ClaimStatusMember"),
+        "provider": Object("ClaimStatusProvider"),
+        "service_date": DATE,
+        "service_end_date": DATE,
+        "payer": Object("ClaimStatusRequestPayer"),
+        "receiver": Object("ClaimStatusReceiver"),
+        "application_data": Object("ApplicationData"),
+    }

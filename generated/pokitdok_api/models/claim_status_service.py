@@ -2,19 +2,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE, Array, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -22,22 +13,9 @@ if TYPE_CHECKING:
     from .status_information import StatusInformation
 
 
-@define(repr=False, eq=False)
+@model
 class ClaimStatusService(Model):
     """Line of a claim."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "charge_amount",
-            "payment_amount",
-            "cpt_code",
-            "line_item_control_number",
-            "pharmacy_prescription_number",
-            "service_date",
-            "service_end_date",
-            "statuses",
-        }
-    )
 
     charge_amount: Money | None | Unset = UNSET
     """Charged. PHI, masked in repr."""
@@ -56,91 +34,22 @@ class ClaimStatusService(Model):
     statuses: list[StatusInformation] | None | Unset = UNSET
     """Statuses. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "charge_amount" in source:
-            _known += 1
-            _v = source["charge_amount"]
-            _of.charge_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimStatusService.charge_amount")
-            )
-        if "payment_amount" in source:
-            _known += 1
-            _v = source["payment_amount"]
-            _of.payment_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimStatusService.payment_amount")
-            )
-        if "cpt_code" in source:
-            _known += 1
-            _of.cpt_code = source["cpt_code"]
-        if "line_item_control_number" in source:
-            _known += 1
-            _of.line_item_control_number = source["line_item_control_number"]
-        if "pharmacy_prescription_number" in source:
-            _known += 1
-            _of.pharmacy_prescription_number = source["pharmacy_prescription_number"]
-        if "service_date" in source:
-            _known += 1
-            _v = source["service_date"]
-            _of.service_date = read_date(_v)
-        if "service_end_date" in source:
-            _known += 1
-            _v = source["service_end_date"]
-            _of.service_end_date = read_date(_v)
-        if "statuses" in source:
-            _known += 1
-            _v = source["statuses"]
-            _of.statuses = (
-                [
-                    StatusInformation.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "ClaimStatusService.statuses[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "ClaimStatusService.statuses")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(ClaimStatusService, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.charge_amount) is not UNSET:
-            _out["charge_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.payment_amount) is not UNSET:
-            _out["payment_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.cpt_code) is not UNSET:
-            _out["cpt_code"] = _v
-        if (_v := _of.line_item_control_number) is not UNSET:
-            _out["line_item_control_number"] = _v
-        if (_v := _of.pharmacy_prescription_number) is not UNSET:
-            _out["pharmacy_prescription_number"] = _v
-        if (_v := _of.service_date) is not UNSET:
-            _out["service_date"] = write_date(_v)
-        if (_v := _of.service_end_date) is not UNSET:
-            _out["service_end_date"] = write_date(_v)
-        if (_v := _of.statuses) is not UNSET:
-            _out["statuses"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "Money", "StatusInformation")
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "charge_amount",
+            "payment_amount",
+            "cpt_code",
+            "line_item_control_number",
+            "pharmacy_prescription_number",
+            "service_date",
+            "service_end_date",
+            "statuses",
+        }
+    )
+    _kinds: ClassVar[Kinds] = {
+        "charge_amount": Object("Money"),
+        "payment_amount": Object("Money"),
+        "service_date": DATE,
+        "service_end_date": DATE,
+        "statuses": Array(Object("StatusInformation")),
+    }

@@ -2,21 +2,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -29,38 +18,10 @@ if TYPE_CHECKING:
     from .postal_address import PostalAddress
     from .yes_or_no import YesOrNo
 
-_ClaimFilingCode = code_list("ClaimFilingCode")
-_ClaimRelationship = code_list("ClaimRelationship")
-_Gender = code_list("Gender")
-_InformationRelease = code_list("InformationRelease")
-_PatientSignatureSource = code_list("PatientSignatureSource")
-_PayerResponsibility = code_list("PayerResponsibility")
-_YesOrNo = code_list("YesOrNo")
 
-
-@define(repr=False, eq=False)
+@model
 class ClaimSubscriber(Model):
     """Policy holder in a claim."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "member_id",
-            "first_name",
-            "middle_name",
-            "last_name",
-            "suffix",
-            "birth_date",
-            "gender",
-            "address",
-            "phone",
-            "ssn",
-            "group_number",
-            "group_name",
-            "claim_filing_code",
-            "payer_responsibility",
-            "relationship",
-        }
-    )
 
     member_id: str | None | Unset = UNSET
     """Member id (box 1a). Special values with MOCKPAYER: 00001234 rejects for the date of service, 00009999 for
@@ -101,130 +62,33 @@ class ClaimSubscriber(Model):
     release_of_information_code: InformationRelease | None | Unset = UNSET
     """COB subscriber only. Default: informed_consent."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "member_id" in source:
-            _known += 1
-            _of.member_id = source["member_id"]
-        if "first_name" in source:
-            _known += 1
-            _of.first_name = source["first_name"]
-        if "middle_name" in source:
-            _known += 1
-            _of.middle_name = source["middle_name"]
-        if "last_name" in source:
-            _known += 1
-            _of.last_name = source["last_name"]
-        if "suffix" in source:
-            _known += 1
-            _of.suffix = source["suffix"]
-        if "birth_date" in source:
-            _known += 1
-            _v = source["birth_date"]
-            _of.birth_date = read_date(_v)
-        if "gender" in source:
-            _known += 1
-            _v = source["gender"]
-            _of.gender = _Gender[_v] if isinstance(_v, str) else _v
-        if "address" in source:
-            _known += 1
-            _v = source["address"]
-            _of.address = (
-                PostalAddress.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ClaimSubscriber.address")
-            )
-        if "phone" in source:
-            _known += 1
-            _of.phone = source["phone"]
-        if "ssn" in source:
-            _known += 1
-            _of.ssn = source["ssn"]
-        if "group_number" in source:
-            _known += 1
-            _of.group_number = source["group_number"]
-        if "group_name" in source:
-            _known += 1
-            _of.group_name = source["group_name"]
-        if "claim_filing_code" in source:
-            _known += 1
-            _v = source["claim_filing_code"]
-            _of.claim_filing_code = _ClaimFilingCode[_v] if isinstance(_v, str) else _v
-        if "payer_responsibility" in source:
-            _known += 1
-            _v = source["payer_responsibility"]
-            _of.payer_responsibility = _PayerResponsibility[_v] if isinstance(_v, str) else _v
-        if "relationship" in source:
-            _known += 1
-            _v = source["relationship"]
-            _of.relationship = _ClaimRelationship[_v] if isinstance(_v, str) else _v
-        if "authorize_payment_to_billing_provider" in source:
-            _known += 1
-            _v = source["authorize_payment_to_billing_provider"]
-            _of.authorize_payment_to_billing_provider = _YesOrNo[_v] if isinstance(_v, str) else _v
-        if "patient_signature_source" in source:
-            _known += 1
-            _v = source["patient_signature_source"]
-            _of.patient_signature_source = _PatientSignatureSource[_v] if isinstance(_v, str) else _v
-        if "release_of_information_code" in source:
-            _known += 1
-            _v = source["release_of_information_code"]
-            _of.release_of_information_code = _InformationRelease[_v] if isinstance(_v, str) else _v
-        if _known != len(source):
-            _of.additional_properties = unknown(ClaimSubscriber, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.member_id) is not UNSET:
-            _out["member_id"] = _v
-        if (_v := _of.first_name) is not UNSET:
-            _out["first_name"] = _v
-        if (_v := _of.middle_name) is not UNSET:
-            _out["middle_name"] = _v
-        if (_v := _of.last_name) is not UNSET:
-            _out["last_name"] = _v
-        if (_v := _of.suffix) is not UNSET:
-            _out["suffix"] = _v
-        if (_v := _of.birth_date) is not UNSET:
-            _out["birth_date"] = write_date(_v)
-        if (_v := _of.gender) is not UNSET:
-            _out["gender"] = write_code(_v)
-        if (_v := _of.address) is not UNSET:
-            _out["address"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.phone) is not UNSET:
-            _out["phone"] = _v
-        if (_v := _of.ssn) is not UNSET:
-            _out["ssn"] = _v
-        if (_v := _of.group_number) is not UNSET:
-            _out["group_number"] = _v
-        if (_v := _of.group_name) is not UNSET:
-            _out["group_name"] = _v
-        if (_v := _of.claim_filing_code) is not UNSET:
-            _out["claim_filing_code"] = write_code(_v)
-        if (_v := _of.payer_responsibility) is not UNSET:
-            _out["payer_responsibility"] = write_code(_v)
-        if (_v := _of.relationship) is not UNSET:
-            _out["relationship"] = write_code(_v)
-        if (_v := _of.authorize_payment_to_billing_provider) is not UNSET:
-            _out["authorize_payment_to_billing_provider"] = write_code(_v)
-        if (_v := _of.patient_signature_source) is not UNSET:
-            _out["patient_signature_source"] = write_code(_v)
-        if (_v := _of.release_of_information_code) is not UNSET:
-            _out["release_of_information_code"] = write_code(_v)
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "PostalAddress")
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "member_id",
+            "first_name",
+            "middle_name",
+            "last_name",
+            "suffix",
+            "birth_date",
+            "gender",
+            "address",
+            "phone",
+            "ssn",
+            "group_number",
+            "group_name",
+            "claim_filing_code",
+            "payer_responsibility",
+            "relationship",
+        }
+    )
+    _kinds: ClassVar[Kinds] = {
+        "birth_date": DATE,
+        "gender": Code("Gender"),
+        "address": Object("PostalAddress"),
+        "claim_filing_code": Code("ClaimFilingCode"),
+        "payer_responsibility": Code("PayerResponsibility"),
+        "relationship": Code("ClaimRelationship"),
+        "authorize_payment_to_billing_provider": Code("YesOrNo"),
+        "patient_signature_source": Code("PatientSignatureSource"),
+        "release_of_information_code": Code("InformationRelease"),
+    }

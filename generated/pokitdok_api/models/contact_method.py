@@ -2,31 +2,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    code_list,
-    unknown,
-    write_code,
-)
+from .._kinds import Code, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .contact_method_type import ContactMethodType
 
-_ContactMethodType = code_list("ContactMethodType")
 
-
-@define(repr=False, eq=False)
+@model
 class ContactMethod(Model):
     """One way to reach a contact."""
-
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "type_": "type",
-    }
 
     type_: ContactMethodType | None | Unset = UNSET
     """Kind of method. Claim request tables write phone_extensions (plural); claim payment reference writes
@@ -34,29 +22,9 @@ class ContactMethod(Model):
     value: str | None | Unset = UNSET
     """The number, e-mail address or URL itself. Phone numbers are digits only in examples."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "type" in source:
-            _known += 1
-            _v = source["type"]
-            _of.type_ = _ContactMethodType[_v] if isinstance(_v, str) else _v
-        if "value" in source:
-            _known += 1
-            _of.value = source["value"]
-        if _known != len(source):
-            _of.additional_properties = unknown(ContactMethod, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.type_) is not UNSET:
-            _out["type"] = write_code(_v)
-        if (_v := _of.value) is not UNSET:
-            _out["value"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "type_": "type",
+    }
+    _kinds: ClassVar[Kinds] = {
+        "type_": Code("ContactMethodType"),
+    }

@@ -2,21 +2,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Array, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -25,28 +14,10 @@ if TYPE_CHECKING:
     from .message import Message
     from .service_type import ServiceType
 
-_CoverageDetailStatus = code_list("CoverageDetailStatus")
-_InsuranceType = code_list("InsuranceType")
-_ServiceType = code_list("ServiceType")
 
-
-@define(repr=False, eq=False)
+@model
 class CoverageDetail(Model):
     """Detail of coverage. Known from the reference tables only."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "status",
-            "period_start_date",
-            "period_end_date",
-            "messages",
-            "group_or_policy_number",
-            "plan_description",
-            "insurance_type",
-            "service_types",
-            "service_type_codes",
-        }
-    )
 
     status: CoverageDetailStatus | None | Unset = UNSET
     """Status of the coverage. PHI, masked in repr."""
@@ -67,96 +38,25 @@ class CoverageDetail(Model):
     service_type_codes: list[str] | None | Unset = UNSET
     """X12 codes of service_types. Not in recordings of 2014-15. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "status" in source:
-            _known += 1
-            _v = source["status"]
-            _of.status = _CoverageDetailStatus[_v] if isinstance(_v, str) else _v
-        if "period_start_date" in source:
-            _known += 1
-            _v = source["period_start_date"]
-            _of.period_start_date = read_date(_v)
-        if "period_end_date" in source:
-            _known += 1
-            _v = source["period_end_date"]
-            _of.period_end_date = read_date(_v)
-        if "messages" in source:
-            _known += 1
-            _v = source["messages"]
-            _of.messages = (
-                [
-                    Message.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "CoverageDetail.messages[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "CoverageDetail.messages")
-            )
-        if "group_or_policy_number" in source:
-            _known += 1
-            _of.group_or_policy_number = source["group_or_policy_number"]
-        if "plan_description" in source:
-            _known += 1
-            _of.plan_description = source["plan_description"]
-        if "insurance_type" in source:
-            _known += 1
-            _v = source["insurance_type"]
-            _of.insurance_type = _InsuranceType[_v] if isinstance(_v, str) else _v
-        if "service_types" in source:
-            _known += 1
-            _v = source["service_types"]
-            _of.service_types = (
-                [_ServiceType[_i] if isinstance(_i, str) else _i for _i in _v]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "CoverageDetail.service_types")
-            )
-        if "service_type_codes" in source:
-            _known += 1
-            _v = source["service_type_codes"]
-            _of.service_type_codes = (
-                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "CoverageDetail.service_type_codes")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(CoverageDetail, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.status) is not UNSET:
-            _out["status"] = write_code(_v)
-        if (_v := _of.period_start_date) is not UNSET:
-            _out["period_start_date"] = write_date(_v)
-        if (_v := _of.period_end_date) is not UNSET:
-            _out["period_end_date"] = write_date(_v)
-        if (_v := _of.messages) is not UNSET:
-            _out["messages"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.group_or_policy_number) is not UNSET:
-            _out["group_or_policy_number"] = _v
-        if (_v := _of.plan_description) is not UNSET:
-            _out["plan_description"] = _v
-        if (_v := _of.insurance_type) is not UNSET:
-            _out["insurance_type"] = write_code(_v)
-        if (_v := _of.service_types) is not UNSET:
-            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.service_type_codes) is not UNSET:
-            _out["service_type_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "Message")
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "status",
+            "period_start_date",
+            "period_end_date",
+            "messages",
+            "group_or_policy_number",
+            "plan_description",
+            "insurance_type",
+            "service_types",
+            "service_type_codes",
+        }
+    )
+    _kinds: ClassVar[Kinds] = {
+        "status": Code("CoverageDetailStatus"),
+        "period_start_date": DATE,
+        "period_end_date": DATE,
+        "messages": Array(Object("Message")),
+        "insurance_type": Code("InsuranceType"),
+        "service_types": Array(Code("ServiceType")),
+        "service_type_codes": Array(),
+    }

@@ -2,21 +2,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Array, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -30,35 +19,10 @@ if TYPE_CHECKING:
     from .service_type import ServiceType
     from .time_period_qualifier import TimePeriodQualifier
 
-_CoverageLevel = code_list("CoverageLevel")
-_InPlanNetwork = code_list("InPlanNetwork")
-_InsuranceType = code_list("InsuranceType")
-_ProcedureIdQualifier = code_list("ProcedureIdQualifier")
-_ServiceType = code_list("ServiceType")
-_TimePeriodQualifier = code_list("TimePeriodQualifier")
 
-
-@define(repr=False, eq=False)
+@model
 class Deductible(Model):
     """Deductible entry (EB C)."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "benefit_amount",
-            "coverage_level",
-            "in_plan_network",
-            "time_period",
-            "eligibility_date",
-            "insurance_type",
-            "description",
-            "plan_description",
-            "messages",
-            "delivery",
-            "service_types",
-            "service_type_codes",
-            "procedure_id",
-        }
-    )
 
     benefit_amount: Money | None | Unset = UNSET
     """Total or what remains, see time_period. PHI, masked in repr."""
@@ -90,133 +54,33 @@ class Deductible(Model):
     procedure_id_qualifier: ProcedureIdQualifier | None | Unset = UNSET
     """Code set. Known from the reference tables only."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "benefit_amount" in source:
-            _known += 1
-            _v = source["benefit_amount"]
-            _of.benefit_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "Deductible.benefit_amount")
-            )
-        if "coverage_level" in source:
-            _known += 1
-            _v = source["coverage_level"]
-            _of.coverage_level = _CoverageLevel[_v] if isinstance(_v, str) else _v
-        if "in_plan_network" in source:
-            _known += 1
-            _v = source["in_plan_network"]
-            _of.in_plan_network = _InPlanNetwork[_v] if isinstance(_v, str) else _v
-        if "time_period" in source:
-            _known += 1
-            _v = source["time_period"]
-            _of.time_period = _TimePeriodQualifier[_v] if isinstance(_v, str) else _v
-        if "eligibility_date" in source:
-            _known += 1
-            _v = source["eligibility_date"]
-            _of.eligibility_date = read_date(_v)
-        if "insurance_type" in source:
-            _known += 1
-            _v = source["insurance_type"]
-            _of.insurance_type = _InsuranceType[_v] if isinstance(_v, str) else _v
-        if "description" in source:
-            _known += 1
-            _of.description = source["description"]
-        if "plan_description" in source:
-            _known += 1
-            _of.plan_description = source["plan_description"]
-        if "messages" in source:
-            _known += 1
-            _v = source["messages"]
-            _of.messages = (
-                [
-                    Message.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "Deductible.messages[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "Deductible.messages")
-            )
-        if "delivery" in source:
-            _known += 1
-            _v = source["delivery"]
-            _of.delivery = (
-                ServiceDelivery.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "Deductible.delivery")
-            )
-        if "service_types" in source:
-            _known += 1
-            _v = source["service_types"]
-            _of.service_types = (
-                [_ServiceType[_i] if isinstance(_i, str) else _i for _i in _v]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "Deductible.service_types")
-            )
-        if "service_type_codes" in source:
-            _known += 1
-            _v = source["service_type_codes"]
-            _of.service_type_codes = (
-                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "Deductible.service_type_codes")
-            )
-        if "procedure_id" in source:
-            _known += 1
-            _of.procedure_id = source["procedure_id"]
-        if "procedure_id_qualifier" in source:
-            _known += 1
-            _v = source["procedure_id_qualifier"]
-            _of.procedure_id_qualifier = _ProcedureIdQualifier[_v] if isinstance(_v, str) else _v
-        if _known != len(source):
-            _of.additional_properties = unknown(Deductible, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.benefit_amount) is not UNSET:
-            _out["benefit_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.coverage_level) is not UNSET:
-            _out["coverage_level"] = write_code(_v)
-        if (_v := _of.in_plan_network) is not UNSET:
-            _out["in_plan_network"] = write_code(_v)
-        if (_v := _of.time_period) is not UNSET:
-            _out["time_period"] = write_code(_v)
-        if (_v := _of.eligibility_date) is not UNSET:
-            _out["eligibility_date"] = write_date(_v)
-        if (_v := _of.insurance_type) is not UNSET:
-            _out["insurance_type"] = write_code(_v)
-        if (_v := _of.description) is not UNSET:
-            _out["description"] = _v
-        if (_v := _of.plan_description) is not UNSET:
-            _out["plan_description"] = _v
-        if (_v := _of.messages) is not UNSET:
-            _out["messages"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.delivery) is not UNSET:
-            _out["delivery"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.service_types) is not UNSET:
-            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.service_type_codes) is not UNSET:
-            _out["service_type_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.procedure_id) is not UNSET:
-            _out["procedure_id"] = _v
-        if (_v := _of.procedure_id_qualifier) is not UNSET:
-            _out["procedure_id_qualifier"] = write_code(_v)
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "Message", "Money", "ServiceDelivery")
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "benefit_amount",
+            "coverage_level",
+            "in_plan_network",
+            "time_period",
+            "eligibility_date",
+            "insurance_type",
+            "description",
+            "plan_description",
+            "messages",
+            "delivery",
+            "service_types",
+            "service_type_codes",
+            "procedure_id",
+        }
+    )
+    _kinds: ClassVar[Kinds] = {
+        "benefit_amount": Object("Money"),
+        "coverage_level": Code("CoverageLevel"),
+        "in_plan_network": Code("InPlanNetwork"),
+        "time_period": Code("TimePeriodQualifier"),
+        "eligibility_date": DATE,
+        "insurance_type": Code("InsuranceType"),
+        "messages": Array(Object("Message")),
+        "delivery": Object("ServiceDelivery"),
+        "service_types": Array(Code("ServiceType")),
+        "service_type_codes": Array(),
+        "procedure_id_qualifier": Code("ProcedureIdQualifier"),
+    }

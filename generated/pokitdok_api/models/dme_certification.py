@@ -2,66 +2,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    code_list,
-    unknown,
-    write_code,
-)
+from .._kinds import Code, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .dme_certification_type import DmeCertificationType
 
-_DmeCertificationType = code_list("DmeCertificationType")
 
-
-@define(repr=False, eq=False)
+@model
 class DmeCertification(Model):
     """Durable medical equipment certification. Known from the reference tables only."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "type_",
-            "months",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "type_": "type",
-    }
 
     type_: DmeCertificationType | None | Unset = UNSET
     """Kind. PHI, masked in repr."""
     months: int | None | Unset = UNSET
     """Months; type not documented. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "type" in source:
-            _known += 1
-            _v = source["type"]
-            _of.type_ = _DmeCertificationType[_v] if isinstance(_v, str) else _v
-        if "months" in source:
-            _known += 1
-            _of.months = source["months"]
-        if _known != len(source):
-            _of.additional_properties = unknown(DmeCertification, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.type_) is not UNSET:
-            _out["type"] = write_code(_v)
-        if (_v := _of.months) is not UNSET:
-            _out["months"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "type_": "type",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset({"type_", "months"})
+    _kinds: ClassVar[Kinds] = {
+        "type_": Code("DmeCertificationType"),
+    }

@@ -2,18 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    unknown,
-    write_code,
-)
+from .._kinds import Array, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -23,30 +15,10 @@ if TYPE_CHECKING:
     from .dropin_types import DropinTypes
     from .dropin_values import DropinValues
 
-_DropinTypes = code_list("DropinTypes")
 
-
-@define(repr=False, eq=False)
+@model
 class DropinWidgetOptions(Model):
     """Second argument of the browser call; the first is a drop-in token from the dashboard tied to a host name."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "values",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "type_": "type",
-        "pie_chart_colors": "pieChartColors",
-        "auto_submit": "autoSubmit",
-        "reset_button": "resetButton",
-        "on_form_success": "onFormSuccess",
-        "on_form_load": "onFormLoad",
-        "show_price_range": "showPriceRange",
-        "show_calculator_messages": "showCalculatorMessages",
-        "eligibility_results_first": "eligibilityResultsFirst",
-        "enable_prescriber_fields": "enablePrescriberFields",
-    }
 
     container: str | None | Unset = UNSET
     """Id of the HTML element."""
@@ -79,137 +51,23 @@ class DropinWidgetOptions(Model):
     enable_prescriber_fields: bool | None | Unset = UNSET
     """Pharmacy: let the visitor type the prescriber; default false."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "container" in source:
-            _known += 1
-            _of.container = source["container"]
-        if "type" in source:
-            _known += 1
-            _v = source["type"]
-            _of.type_ = _DropinTypes[_v] if isinstance(_v, str) else _v
-        if "styles" in source:
-            _known += 1
-            _of.styles = source["styles"]
-        if "pieChartColors" in source:
-            _known += 1
-            _v = source["pieChartColors"]
-            _of.pie_chart_colors = (
-                DropinPieChartColors.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "DropinWidgetOptions.pieChartColors")
-            )
-        if "values" in source:
-            _known += 1
-            _v = source["values"]
-            _of.values = (
-                DropinValues.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "DropinWidgetOptions.values")
-            )
-        if "labels" in source:
-            _known += 1
-            _v = source["labels"]
-            _of.labels = (
-                [
-                    DropinLabel.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "DropinWidgetOptions.labels[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "DropinWidgetOptions.labels")
-            )
-        if "autoSubmit" in source:
-            _known += 1
-            _of.auto_submit = source["autoSubmit"]
-        if "resetButton" in source:
-            _known += 1
-            _of.reset_button = source["resetButton"]
-        if "onFormSuccess" in source:
-            _known += 1
-            _of.on_form_success = source["onFormSuccess"]
-        if "onFormLoad" in source:
-            _known += 1
-            _of.on_form_load = source["onFormLoad"]
-        if "procedures" in source:
-            _known += 1
-            _v = source["procedures"]
-            _of.procedures = (
-                [
-                    DropinProcedure.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "DropinWidgetOptions.procedures[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "DropinWidgetOptions.procedures")
-            )
-        if "showPriceRange" in source:
-            _known += 1
-            _of.show_price_range = source["showPriceRange"]
-        if "showCalculatorMessages" in source:
-            _known += 1
-            _of.show_calculator_messages = source["showCalculatorMessages"]
-        if "eligibilityResultsFirst" in source:
-            _known += 1
-            _of.eligibility_results_first = source["eligibilityResultsFirst"]
-        if "enablePrescriberFields" in source:
-            _known += 1
-            _of.enable_prescriber_fields = source["enablePrescriberFields"]
-        if _known != len(source):
-            _of.additional_properties = unknown(DropinWidgetOptions, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.container) is not UNSET:
-            _out["container"] = _v
-        if (_v := _of.type_) is not UNSET:
-            _out["type"] = write_code(_v)
-        if (_v := _of.styles) is not UNSET:
-            _out["styles"] = _v
-        if (_v := _of.pie_chart_colors) is not UNSET:
-            _out["pieChartColors"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.values) is not UNSET:
-            _out["values"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.labels) is not UNSET:
-            _out["labels"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.auto_submit) is not UNSET:
-            _out["autoSubmit"] = _v
-        if (_v := _of.reset_button) is not UNSET:
-            _out["resetButton"] = _v
-        if (_v := _of.on_form_success) is not UNSET:
-            _out["onFormSuccess"] = _v
-        if (_v := _of.on_form_load) is not UNSET:
-            _out["onFormLoad"] = _v
-        if (_v := _of.procedures) is not UNSET:
-            _out["procedures"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.show_price_range) is not UNSET:
-            _out["showPriceRange"] = _v
-        if (_v := _of.show_calculator_messages) is not UNSET:
-            _out["showCalculatorMessages"] = _v
-        if (_v := _of.eligibility_results_first) is not UNSET:
-            _out["eligibilityResultsFirst"] = _v
-        if (_v := _of.enable_prescriber_fields) is not UNSET:
-            _out["enablePrescriberFields"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "DropinLabel", "DropinPieChartColors", "DropinProcedure", "DropinValues")
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "type_": "type",
+        "pie_chart_colors": "pieChartColors",
+        "auto_submit": "autoSubmit",
+        "reset_button": "resetButton",
+        "on_form_success": "onFormSuccess",
+        "on_form_load": "onFormLoad",
+        "show_price_range": "showPriceRange",
+        "show_calculator_messages": "showCalculatorMessages",
+        "eligibility_results_first": "eligibilityResultsFirst",
+        "enable_prescriber_fields": "enablePrescriberFields",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset({"values"})
+    _kinds: ClassVar[Kinds] = {
+        "type_": Code("DropinTypes"),
+        "pie_chart_colors": Object("DropinPieChartColors"),
+        "values": Object("DropinValues"),
+        "labels": Array(Object("DropinLabel")),
+        "procedures": Array(Object("DropinProcedure")),
+    }

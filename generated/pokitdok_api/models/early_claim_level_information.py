@@ -2,37 +2,19 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE, Array, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .early_service_level_information import EarlyServiceLevelInformation
 
 
-@define(repr=False, eq=False)
+@model
 class EarlyClaimLevelInformation(Model):
     """Claim of an acknowledgement of 2014. Recordings only."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "claim_id_number",
-            "claim_level_service_date",
-            "claim_level_service_end_date",
-            "service_level_info",
-        }
-    )
 
     claim_id_number: str | None | Unset = UNSET
     """Payer's claim number. PHI, masked in repr."""
@@ -43,61 +25,11 @@ class EarlyClaimLevelInformation(Model):
     service_level_info: list[EarlyServiceLevelInformation] | None | Unset = UNSET
     """Service lines. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "claim_id_number" in source:
-            _known += 1
-            _of.claim_id_number = source["claim_id_number"]
-        if "claim_level_service_date" in source:
-            _known += 1
-            _v = source["claim_level_service_date"]
-            _of.claim_level_service_date = read_date(_v)
-        if "claim_level_service_end_date" in source:
-            _known += 1
-            _v = source["claim_level_service_end_date"]
-            _of.claim_level_service_end_date = read_date(_v)
-        if "service_level_info" in source:
-            _known += 1
-            _v = source["service_level_info"]
-            _of.service_level_info = (
-                [
-                    EarlyServiceLevelInformation.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EarlyClaimLevelInformation.service_level_info[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EarlyClaimLevelInformation.service_level_info")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(EarlyClaimLevelInformation, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.claim_id_number) is not UNSET:
-            _out["claim_id_number"] = _v
-        if (_v := _of.claim_level_service_date) is not UNSET:
-            _out["claim_level_service_date"] = write_date(_v)
-        if (_v := _of.claim_level_service_end_date) is not UNSET:
-            _out["claim_level_service_end_date"] = write_date(_v)
-        if (_v := _of.service_level_info) is not UNSET:
-            _out["service_level_info"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "EarlyServiceLevelInformation")
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {"claim_id_number", "claim_level_service_date", "claim_level_service_end_date", "service_level_info"}
+    )
+    _kinds: ClassVar[Kinds] = {
+        "claim_level_service_date": DATE,
+        "claim_level_service_end_date": DATE,
+        "service_level_info": Array(Object("EarlyServiceLevelInformation")),
+    }

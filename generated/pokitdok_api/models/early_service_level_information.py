@@ -2,19 +2,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE, Array, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -22,18 +13,9 @@ if TYPE_CHECKING:
     from .status_information import StatusInformation
 
 
-@define(repr=False, eq=False)
+@model
 class EarlyServiceLevelInformation(Model):
     """Service line of an acknowledgement of 2014. Recordings only."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "service_line_date",
-            "service_line_end_date",
-            "service_level_statuses",
-            "service_line_info",
-        }
-    )
 
     service_line_date: datetime.date | str | None | Unset = UNSET
     """First date of service. ISO 8601 date. PHI, masked in repr."""
@@ -44,66 +26,12 @@ class EarlyServiceLevelInformation(Model):
     service_line_info: EarlyServiceLineInformation | None | Unset = UNSET
     """Procedure of the line. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "service_line_date" in source:
-            _known += 1
-            _v = source["service_line_date"]
-            _of.service_line_date = read_date(_v)
-        if "service_line_end_date" in source:
-            _known += 1
-            _v = source["service_line_end_date"]
-            _of.service_line_end_date = read_date(_v)
-        if "service_level_statuses" in source:
-            _known += 1
-            _v = source["service_level_statuses"]
-            _of.service_level_statuses = (
-                [
-                    StatusInformation.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EarlyServiceLevelInformation.service_level_statuses[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EarlyServiceLevelInformation.service_level_statuses")
-            )
-        if "service_line_info" in source:
-            _known += 1
-            _v = source["service_line_info"]
-            _of.service_line_info = (
-                EarlyServiceLineInformation.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EarlyServiceLevelInformation.service_line_info")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(EarlyServiceLevelInformation, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.service_line_date) is not UNSET:
-            _out["service_line_date"] = write_date(_v)
-        if (_v := _of.service_line_end_date) is not UNSET:
-            _out["service_line_end_date"] = write_date(_v)
-        if (_v := _of.service_level_statuses) is not UNSET:
-            _out["service_level_statuses"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.service_line_info) is not UNSET:
-            _out["service_line_info"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "EarlyServiceLineInformation", "StatusInformation")
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {"service_line_date", "service_line_end_date", "service_level_statuses", "service_line_info"}
+    )
+    _kinds: ClassVar[Kinds] = {
+        "service_line_date": DATE,
+        "service_line_end_date": DATE,
+        "service_level_statuses": Array(Object("StatusInformation")),
+        "service_line_info": Object("EarlyServiceLineInformation"),
+    }

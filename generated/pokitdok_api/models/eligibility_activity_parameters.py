@@ -2,18 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    unknown,
-    write_code,
-)
+from .._kinds import Array, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -24,26 +16,10 @@ if TYPE_CHECKING:
     from .procedure_id_qualifier import ProcedureIdQualifier
     from .service_type import ServiceType
 
-_EligibilityTransactionCode = code_list("EligibilityTransactionCode")
-_ProcedureIdQualifier = code_list("ProcedureIdQualifier")
-_ServiceType = code_list("ServiceType")
 
-
-@define(repr=False, eq=False)
+@model
 class EligibilityActivityParameters(Model):
     """An eligibility request as its activity keeps it: the request plus what the platform added."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "member",
-            "service_types",
-            "cpt_code",
-            "procedure_id",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "async_": "async",
-    }
 
     trading_partner_id: str | None | Unset = UNSET
     """Partner asked."""
@@ -74,119 +50,15 @@ class EligibilityActivityParameters(Model):
     industry_code: str | None | Unset = UNSET
     """Industry code of the request (X12 III)."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "trading_partner_id" in source:
-            _known += 1
-            _of.trading_partner_id = source["trading_partner_id"]
-        if "member" in source:
-            _known += 1
-            _v = source["member"]
-            _of.member = (
-                EligibilityMember.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EligibilityActivityParameters.member")
-            )
-        if "provider" in source:
-            _known += 1
-            _v = source["provider"]
-            _of.provider = (
-                EligibilityResponseProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EligibilityActivityParameters.provider")
-            )
-        if "payer" in source:
-            _known += 1
-            _v = source["payer"]
-            _of.payer = (
-                EligibilityPayer.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EligibilityActivityParameters.payer")
-            )
-        if "service_types" in source:
-            _known += 1
-            _v = source["service_types"]
-            _of.service_types = (
-                [_ServiceType[_i] if isinstance(_i, str) else _i for _i in _v]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EligibilityActivityParameters.service_types")
-            )
-        if "transaction_code" in source:
-            _known += 1
-            _v = source["transaction_code"]
-            _of.transaction_code = _EligibilityTransactionCode[_v] if isinstance(_v, str) else _v
-        if "client_id" in source:
-            _known += 1
-            _of.client_id = source["client_id"]
-        if "correlation_id" in source:
-            _known += 1
-            _of.correlation_id = source["correlation_id"]
-        if "parent_id" in source:
-            _known += 1
-            _of.parent_id = source["parent_id"]
-        if "async" in source:
-            _known += 1
-            _of.async_ = source["async"]
-        if "cpt_code" in source:
-            _known += 1
-            _of.cpt_code = source["cpt_code"]
-        if "procedure_id" in source:
-            _known += 1
-            _of.procedure_id = source["procedure_id"]
-        if "procedure_id_qualifier" in source:
-            _known += 1
-            _v = source["procedure_id_qualifier"]
-            _of.procedure_id_qualifier = _ProcedureIdQualifier[_v] if isinstance(_v, str) else _v
-        if "industry_code" in source:
-            _known += 1
-            _of.industry_code = source["industry_code"]
-        if _known != len(source):
-            _of.additional_properties = unknown(EligibilityActivityParameters, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.trading_partner_id) is not UNSET:
-            _out["trading_partner_id"] = _v
-        if (_v := _of.member) is not UNSET:
-            _out["member"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.provider) is not UNSET:
-            _out["provider"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.payer) is not UNSET:
-            _out["payer"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.service_types) is not UNSET:
-            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.transaction_code) is not UNSET:
-            _out["transaction_code"] = write_code(_v)
-        if (_v := _of.client_id) is not UNSET:
-            _out["client_id"] = _v
-        if (_v := _of.correlation_id) is not UNSET:
-            _out["correlation_id"] = _v
-        if (_v := _of.parent_id) is not UNSET:
-            _out["parent_id"] = _v
-        if (_v := _of.async_) is not UNSET:
-            _out["async"] = _v
-        if (_v := _of.cpt_code) is not UNSET:
-            _out["cpt_code"] = _v
-        if (_v := _of.procedure_id) is not UNSET:
-            _out["procedure_id"] = _v
-        if (_v := _of.procedure_id_qualifier) is not UNSET:
-            _out["procedure_id_qualifier"] = write_code(_v)
-        if (_v := _of.industry_code) is not UNSET:
-            _out["industry_code"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "EligibilityMember", "EligibilityPayer", "EligibilityResponseProvider")
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "async_": "async",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset({"member", "service_types", "cpt_code", "procedure_id"})
+    _kinds: ClassVar[Kinds] = {
+        "member": Object("EligibilityMember"),
+        "provider": Object("EligibilityResponseProvider"),
+        "payer": Object("EligibilityPayer"),
+        "service_types": Array(Code("ServiceType")),
+        "transaction_code": Code("EligibilityTransactionCode"),
+        "procedure_id_qualifier": Code("ProcedureIdQualifier"),
+    }

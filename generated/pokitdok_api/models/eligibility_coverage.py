@@ -2,21 +2,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Array, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -42,79 +31,10 @@ if TYPE_CHECKING:
     from .quantity_qualifier import QuantityQualifier
     from .service_type import ServiceType
 
-_CoverageLevel = code_list("CoverageLevel")
-_InsuranceType = code_list("InsuranceType")
-_ProcedureIdQualifier = code_list("ProcedureIdQualifier")
-_QuantityQualifier = code_list("QuantityQualifier")
-_ServiceType = code_list("ServiceType")
 
-
-@define(repr=False, eq=False)
+@model
 class EligibilityCoverage(Model):
     """All benefit information (X12 271 EB loops)."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "active",
-            "added_date",
-            "additional_information",
-            "agency_claim_number",
-            "benefit_begin",
-            "benefit_begin_date",
-            "benefit_end_date",
-            "benefit_related_entities",
-            "cannot_process",
-            "case_number",
-            "class_of_contract_code",
-            "coinsurance",
-            "contacts",
-            "copay",
-            "coverage_details",
-            "deductibles",
-            "disclaimer",
-            "eligibility_begin_date",
-            "eligibility_end_date",
-            "family_unit_number",
-            "group_description",
-            "group_number",
-            "group_or_policy_number",
-            "health_insurance_claim_number",
-            "healthcare_facilities",
-            "identification_card_serial_number",
-            "identity_card_number",
-            "insurance_policy_number",
-            "insurance_type",
-            "issue_number",
-            "level",
-            "limitations",
-            "medicaid_recipient_identification_number",
-            "medical_record_identification_num",
-            "member_identification_number",
-            "non_covered",
-            "other_payers",
-            "out_of_pocket",
-            "patient_account_number",
-            "plan_begin_date",
-            "plan_benefit_description",
-            "plan_date",
-            "plan_description",
-            "plan_end_date",
-            "plan_network_description",
-            "plan_network_identification_number",
-            "plan_number",
-            "plans",
-            "policy_effective_date",
-            "policy_expiration_date",
-            "primary_care_provider",
-            "prior_identifier_number",
-            "procedure_id",
-            "quantity",
-            "service_date",
-            "service_type_codes",
-            "service_types",
-            "social_security_number",
-        }
-    )
 
     active: bool | None | Unset = UNSET
     """True with active coverage; false when inactive or when nothing could be returned. Missing in the 2014
@@ -247,560 +167,102 @@ class EligibilityCoverage(Model):
     social_security_number: str | None | Unset = UNSET
     """SSN. Known from the reference tables only. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "active" in source:
-            _known += 1
-            _of.active = source["active"]
-        if "added_date" in source:
-            _known += 1
-            _v = source["added_date"]
-            _of.added_date = read_date(_v)
-        if "additional_information" in source:
-            _known += 1
-            _v = source["additional_information"]
-            _of.additional_information = (
-                [
-                    BenefitAdditionalInformation.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EligibilityCoverage.additional_information[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EligibilityCoverage.additional_information")
-            )
-        if "agency_claim_number" in source:
-            _known += 1
-            _of.agency_claim_number = source["agency_claim_number"]
-        if "benefit_begin" in source:
-            _known += 1
-            _v = source["benefit_begin"]
-            _of.benefit_begin = read_date(_v)
-        if "benefit_begin_date" in source:
-            _known += 1
-            _v = source["benefit_begin_date"]
-            _of.benefit_begin_date = read_date(_v)
-        if "benefit_end_date" in source:
-            _known += 1
-            _v = source["benefit_end_date"]
-            _of.benefit_end_date = read_date(_v)
-        if "benefit_related_entities" in source:
-            _known += 1
-            _v = source["benefit_related_entities"]
-            _of.benefit_related_entities = (
-                [
-                    BenefitRelatedEntity.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EligibilityCoverage.benefit_related_entities[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EligibilityCoverage.benefit_related_entities")
-            )
-        if "cannot_process" in source:
-            _known += 1
-            _v = source["cannot_process"]
-            _of.cannot_process = (
-                [
-                    CannotProcess.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EligibilityCoverage.cannot_process[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EligibilityCoverage.cannot_process")
-            )
-        if "case_number" in source:
-            _known += 1
-            _of.case_number = source["case_number"]
-        if "class_of_contract_code" in source:
-            _known += 1
-            _of.class_of_contract_code = source["class_of_contract_code"]
-        if "coinsurance" in source:
-            _known += 1
-            _v = source["coinsurance"]
-            _of.coinsurance = (
-                [
-                    Coinsurance.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EligibilityCoverage.coinsurance[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EligibilityCoverage.coinsurance")
-            )
-        if "contacts" in source:
-            _known += 1
-            _v = source["contacts"]
-            _of.contacts = (
-                [
-                    CoverageContact.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EligibilityCoverage.contacts[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EligibilityCoverage.contacts")
-            )
-        if "contract_number" in source:
-            _known += 1
-            _of.contract_number = source["contract_number"]
-        if "copay" in source:
-            _known += 1
-            _v = source["copay"]
-            _of.copay = (
-                [
-                    Copay.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EligibilityCoverage.copay[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EligibilityCoverage.copay")
-            )
-        if "coverage_details" in source:
-            _known += 1
-            _v = source["coverage_details"]
-            _of.coverage_details = (
-                [
-                    CoverageDetail.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EligibilityCoverage.coverage_details[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EligibilityCoverage.coverage_details")
-            )
-        if "deductibles" in source:
-            _known += 1
-            _v = source["deductibles"]
-            _of.deductibles = (
-                [
-                    Deductible.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EligibilityCoverage.deductibles[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EligibilityCoverage.deductibles")
-            )
-        if "disclaimer" in source:
-            _known += 1
-            _v = source["disclaimer"]
-            _of.disclaimer = (
-                [
-                    Disclaimer.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EligibilityCoverage.disclaimer[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EligibilityCoverage.disclaimer")
-            )
-        if "eligibility_begin_date" in source:
-            _known += 1
-            _v = source["eligibility_begin_date"]
-            _of.eligibility_begin_date = read_date(_v)
-        if "eligibility_end_date" in source:
-            _known += 1
-            _v = source["eligibility_end_date"]
-            _of.eligibility_end_date = read_date(_v)
-        if "family_unit_number" in source:
-            _known += 1
-            _of.family_unit_number = source["family_unit_number"]
-        if "group_description" in source:
-            _known += 1
-            _of.group_description = source["group_description"]
-        if "group_number" in source:
-            _known += 1
-            _of.group_number = source["group_number"]
-        if "group_or_policy_number" in source:
-            _known += 1
-            _of.group_or_policy_number = source["group_or_policy_number"]
-        if "health_insurance_claim_number" in source:
-            _known += 1
-            _of.health_insurance_claim_number = source["health_insurance_claim_number"]
-        if "healthcare_facilities" in source:
-            _known += 1
-            _v = source["healthcare_facilities"]
-            _of.healthcare_facilities = (
-                [
-                    HealthcareFacility.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EligibilityCoverage.healthcare_facilities[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EligibilityCoverage.healthcare_facilities")
-            )
-        if "identification_card_serial_number" in source:
-            _known += 1
-            _of.identification_card_serial_number = source["identification_card_serial_number"]
-        if "identity_card_number" in source:
-            _known += 1
-            _of.identity_card_number = source["identity_card_number"]
-        if "insurance_policy_number" in source:
-            _known += 1
-            _of.insurance_policy_number = source["insurance_policy_number"]
-        if "insurance_type" in source:
-            _known += 1
-            _v = source["insurance_type"]
-            _of.insurance_type = _InsuranceType[_v] if isinstance(_v, str) else _v
-        if "issue_number" in source:
-            _known += 1
-            _of.issue_number = source["issue_number"]
-        if "level" in source:
-            _known += 1
-            _v = source["level"]
-            _of.level = _CoverageLevel[_v] if isinstance(_v, str) else _v
-        if "limitations" in source:
-            _known += 1
-            _v = source["limitations"]
-            _of.limitations = (
-                [
-                    Limitation.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EligibilityCoverage.limitations[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EligibilityCoverage.limitations")
-            )
-        if "medicaid_recipient_identification_number" in source:
-            _known += 1
-            _of.medicaid_recipient_identification_number = source["medicaid_recipient_identification_number"]
-        if "medical_record_identification_num" in source:
-            _known += 1
-            _of.medical_record_identification_num = source["medical_record_identification_num"]
-        if "member_identification_number" in source:
-            _known += 1
-            _of.member_identification_number = source["member_identification_number"]
-        if "non_covered" in source:
-            _known += 1
-            _v = source["non_covered"]
-            _of.non_covered = (
-                [
-                    NonCovered.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EligibilityCoverage.non_covered[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EligibilityCoverage.non_covered")
-            )
-        if "other_payers" in source:
-            _known += 1
-            _v = source["other_payers"]
-            _of.other_payers = (
-                [
-                    OtherPayer.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EligibilityCoverage.other_payers[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EligibilityCoverage.other_payers")
-            )
-        if "out_of_pocket" in source:
-            _known += 1
-            _v = source["out_of_pocket"]
-            _of.out_of_pocket = (
-                [
-                    OutOfPocket.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EligibilityCoverage.out_of_pocket[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EligibilityCoverage.out_of_pocket")
-            )
-        if "patient_account_number" in source:
-            _known += 1
-            _of.patient_account_number = source["patient_account_number"]
-        if "plan_begin_date" in source:
-            _known += 1
-            _v = source["plan_begin_date"]
-            _of.plan_begin_date = read_date(_v)
-        if "plan_benefit_description" in source:
-            _known += 1
-            _v = source["plan_benefit_description"]
-            _of.plan_benefit_description = (
-                [
-                    PlanBenefitDescription.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EligibilityCoverage.plan_benefit_description[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EligibilityCoverage.plan_benefit_description")
-            )
-        if "plan_date" in source:
-            _known += 1
-            _v = source["plan_date"]
-            _of.plan_date = read_date(_v)
-        if "plan_description" in source:
-            _known += 1
-            _of.plan_description = source["plan_description"]
-        if "plan_end_date" in source:
-            _known += 1
-            _v = source["plan_end_date"]
-            _of.plan_end_date = read_date(_v)
-        if "plan_network_description" in source:
-            _known += 1
-            _of.plan_network_description = source["plan_network_description"]
-        if "plan_network_identification_number" in source:
-            _known += 1
-            _of.plan_network_identification_number = source["plan_network_identification_number"]
-        if "plan_number" in source:
-            _known += 1
-            _of.plan_number = source["plan_number"]
-        if "plans" in source:
-            _known += 1
-            _v = source["plans"]
-            _of.plans = _v if isinstance(_v, list) else null_or_misfit(_v, "array", "EligibilityCoverage.plans")
-        if "policy_effective_date" in source:
-            _known += 1
-            _v = source["policy_effective_date"]
-            _of.policy_effective_date = read_date(_v)
-        if "policy_expiration_date" in source:
-            _known += 1
-            _v = source["policy_expiration_date"]
-            _of.policy_expiration_date = read_date(_v)
-        if "primary_care_provider" in source:
-            _known += 1
-            _v = source["primary_care_provider"]
-            _of.primary_care_provider = (
-                PrimaryCareProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EligibilityCoverage.primary_care_provider")
-            )
-        if "prior_identifier_number" in source:
-            _known += 1
-            _of.prior_identifier_number = source["prior_identifier_number"]
-        if "procedure_id" in source:
-            _known += 1
-            _of.procedure_id = source["procedure_id"]
-        if "procedure_id_qualifier" in source:
-            _known += 1
-            _v = source["procedure_id_qualifier"]
-            _of.procedure_id_qualifier = _ProcedureIdQualifier[_v] if isinstance(_v, str) else _v
-        if "quantity" in source:
-            _known += 1
-            _of.quantity = source["quantity"]
-        if "quantity_qualifier" in source:
-            _known += 1
-            _v = source["quantity_qualifier"]
-            _of.quantity_qualifier = _QuantityQualifier[_v] if isinstance(_v, str) else _v
-        if "service_date" in source:
-            _known += 1
-            _v = source["service_date"]
-            _of.service_date = read_date(_v)
-        if "service_type_codes" in source:
-            _known += 1
-            _v = source["service_type_codes"]
-            _of.service_type_codes = (
-                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "EligibilityCoverage.service_type_codes")
-            )
-        if "service_types" in source:
-            _known += 1
-            _v = source["service_types"]
-            _of.service_types = (
-                [_ServiceType[_i] if isinstance(_i, str) else _i for _i in _v]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EligibilityCoverage.service_types")
-            )
-        if "social_security_number" in source:
-            _known += 1
-            _of.social_security_number = source["social_security_number"]
-        if _known != len(source):
-            _of.additional_properties = unknown(EligibilityCoverage, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.active) is not UNSET:
-            _out["active"] = _v
-        if (_v := _of.added_date) is not UNSET:
-            _out["added_date"] = write_date(_v)
-        if (_v := _of.additional_information) is not UNSET:
-            _out["additional_information"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.agency_claim_number) is not UNSET:
-            _out["agency_claim_number"] = _v
-        if (_v := _of.benefit_begin) is not UNSET:
-            _out["benefit_begin"] = write_date(_v)
-        if (_v := _of.benefit_begin_date) is not UNSET:
-            _out["benefit_begin_date"] = write_date(_v)
-        if (_v := _of.benefit_end_date) is not UNSET:
-            _out["benefit_end_date"] = write_date(_v)
-        if (_v := _of.benefit_related_entities) is not UNSET:
-            _out["benefit_related_entities"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.cannot_process) is not UNSET:
-            _out["cannot_process"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.case_number) is not UNSET:
-            _out["case_number"] = _v
-        if (_v := _of.class_of_contract_code) is not UNSET:
-            _out["class_of_contract_code"] = _v
-        if (_v := _of.coinsurance) is not UNSET:
-            _out["coinsurance"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.contacts) is not UNSET:
-            _out["contacts"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.contract_number) is not UNSET:
-            _out["contract_number"] = _v
-        if (_v := _of.copay) is not UNSET:
-            _out["copay"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.coverage_details) is not UNSET:
-            _out["coverage_details"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.deductibles) is not UNSET:
-            _out["deductibles"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.disclaimer) is not UNSET:
-            _out["disclaimer"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.eligibility_begin_date) is not UNSET:
-            _out["eligibility_begin_date"] = write_date(_v)
-        if (_v := _of.eligibility_end_date) is not UNSET:
-            _out["eligibility_end_date"] = write_date(_v)
-        if (_v := _of.family_unit_number) is not UNSET:
-            _out["family_unit_number"] = _v
-        if (_v := _of.group_description) is not UNSET:
-            _out["group_description"] = _v
-        if (_v := _of.group_number) is not UNSET:
-            _out["group_number"] = _v
-        if (_v := _of.group_or_policy_number) is not UNSET:
-            _out["group_or_policy_number"] = _v
-        if (_v := _of.health_insurance_claim_number) is not UNSET:
-            _out["health_insurance_claim_number"] = _v
-        if (_v := _of.healthcare_facilities) is not UNSET:
-            _out["healthcare_facilities"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.identification_card_serial_number) is not UNSET:
-            _out["identification_card_serial_number"] = _v
-        if (_v := _of.identity_card_number) is not UNSET:
-            _out["identity_card_number"] = _v
-        if (_v := _of.insurance_policy_number) is not UNSET:
-            _out["insurance_policy_number"] = _v
-        if (_v := _of.insurance_type) is not UNSET:
-            _out["insurance_type"] = write_code(_v)
-        if (_v := _of.issue_number) is not UNSET:
-            _out["issue_number"] = _v
-        if (_v := _of.level) is not UNSET:
-            _out["level"] = write_code(_v)
-        if (_v := _of.limitations) is not UNSET:
-            _out["limitations"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.medicaid_recipient_identification_number) is not UNSET:
-            _out["medicaid_recipient_identification_number"] = _v
-        if (_v := _of.medical_record_identification_num) is not UNSET:
-            _out["medical_record_identification_num"] = _v
-        if (_v := _of.member_identification_number) is not UNSET:
-            _out["member_identification_number"] = _v
-        if (_v := _of.non_covered) is not UNSET:
-            _out["non_covered"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.other_payers) is not UNSET:
-            _out["other_payers"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.out_of_pocket) is not UNSET:
-            _out["out_of_pocket"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.patient_account_number) is not UNSET:
-            _out["patient_account_number"] = _v
-        if (_v := _of.plan_begin_date) is not UNSET:
-            _out["plan_begin_date"] = write_date(_v)
-        if (_v := _of.plan_benefit_description) is not UNSET:
-            _out["plan_benefit_description"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.plan_date) is not UNSET:
-            _out["plan_date"] = write_date(_v)
-        if (_v := _of.plan_description) is not UNSET:
-            _out["plan_description"] = _v
-        if (_v := _of.plan_end_date) is not UNSET:
-            _out["plan_end_date"] = write_date(_v)
-        if (_v := _of.plan_network_description) is not UNSET:
-            _out["plan_network_description"] = _v
-        if (_v := _of.plan_network_identification_number) is not UNSET:
-            _out["plan_network_identification_number"] = _v
-        if (_v := _of.plan_number) is not UNSET:
-            _out["plan_number"] = _v
-        if (_v := _of.plans) is not UNSET:
-            _out["plans"] = list(_v) if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.policy_effective_date) is not UNSET:
-            _out["policy_effective_date"] = write_date(_v)
-        if (_v := _of.policy_expiration_date) is not UNSET:
-            _out["policy_expiration_date"] = write_date(_v)
-        if (_v := _of.primary_care_provider) is not UNSET:
-            _out["primary_care_provider"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.prior_identifier_number) is not UNSET:
-            _out["prior_identifier_number"] = _v
-        if (_v := _of.procedure_id) is not UNSET:
-            _out["procedure_id"] = _v
-        if (_v := _of.procedure_id_qualifier) is not UNSET:
-            _out["procedure_id_qualifier"] = write_code(_v)
-        if (_v := _of.quantity) is not UNSET:
-            _out["quantity"] = _v
-        if (_v := _of.quantity_qualifier) is not UNSET:
-            _out["quantity_qualifier"] = write_code(_v)
-        if (_v := _of.service_date) is not UNSET:
-            _out["service_date"] = write_date(_v)
-        if (_v := _of.service_type_codes) is not UNSET:
-            _out["service_type_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.service_types) is not UNSET:
-            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.social_security_number) is not UNSET:
-            _out["social_security_number"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(
-        globals(),
-        "BenefitAdditionalInformation",
-        "BenefitRelatedEntity",
-        "CannotProcess",
-        "Coinsurance",
-        "Copay",
-        "CoverageContact",
-        "CoverageDetail",
-        "Deductible",
-        "Disclaimer",
-        "HealthcareFacility",
-        "Limitation",
-        "NonCovered",
-        "OtherPayer",
-        "OutOfPocket",
-        "PlanBenefitDescription",
-        "PrimaryCareProvider",
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "active",
+            "added_date",
+            "additional_information",
+            "agency_claim_number",
+            "benefit_begin",
+            "benefit_begin_date",
+            "benefit_end_date",
+            "benefit_related_entities",
+            "cannot_process",
+            "case_number",
+            "class_of_contract_code",
+            "coinsurance",
+            "contacts",
+            "copay",
+            "coverage_details",
+            "deductibles",
+            "disclaimer",
+            "eligibility_begin_date",
+            "eligibility_end_date",
+            "family_unit_number",
+            "group_description",
+            "group_number",
+            "group_or_policy_number",
+            "health_insurance_claim_number",
+            "healthcare_facilities",
+            "identification_card_serial_number",
+            "identity_card_number",
+            "insurance_policy_number",
+            "insurance_type",
+            "issue_number",
+            "level",
+            "limitations",
+            "medicaid_recipient_identification_number",
+            "medical_record_identification_num",
+            "member_identification_number",
+            "non_covered",
+            "other_payers",
+            "out_of_pocket",
+            "patient_account_number",
+            "plan_begin_date",
+            "plan_benefit_description",
+            "plan_date",
+            "plan_description",
+            "plan_end_date",
+            "plan_network_description",
+            "plan_network_identification_number",
+            "plan_number",
+            "plans",
+            "policy_effective_date",
+            "policy_expiration_date",
+            "primary_care_provider",
+            "prior_identifier_number",
+            "procedure_id",
+            "quantity",
+            "service_date",
+            "service_type_codes",
+            "service_types",
+            "social_security_number",
+        }
     )
+    _kinds: ClassVar[Kinds] = {
+        "added_date": DATE,
+        "additional_information": Array(Object("BenefitAdditionalInformation")),
+        "benefit_begin": DATE,
+        "benefit_begin_date": DATE,
+        "benefit_end_date": DATE,
+        "benefit_related_entities": Array(Object("BenefitRelatedEntity")),
+        "cannot_process": Array(Object("CannotProcess")),
+        "coinsurance": Array(Object("Coinsurance")),
+        "contacts": Array(Object("CoverageContact")),
+        "copay": Array(Object("Copay")),
+        "coverage_details": Array(Object("CoverageDetail")),
+        "deductibles": Array(Object("Deductible")),
+        "disclaimer": Array(Object("Disclaimer")),
+        "eligibility_begin_date": DATE,
+        "eligibility_end_date": DATE,
+        "healthcare_facilities": Array(Object("HealthcareFacility")),
+        "insurance_type": Code("InsuranceType"),
+        "level": Code("CoverageLevel"),
+        "limitations": Array(Object("Limitation")),
+        "non_covered": Array(Object("NonCovered")),
+        "other_payers": Array(Object("OtherPayer")),
+        "out_of_pocket": Array(Object("OutOfPocket")),
+        "plan_begin_date": DATE,
+        "plan_benefit_description": Array(Object("PlanBenefitDescription")),
+        "plan_date": DATE,
+        "plan_end_date": DATE,
+        "plans": Array(),
+        "policy_effective_date": DATE,
+        "policy_expiration_date": DATE,
+        "primary_care_provider": Object("PrimaryCareProvider"),
+        "procedure_id_qualifier": Code("ProcedureIdQualifier"),
+        "quantity_qualifier": Code("QuantityQualifier"),
+        "service_date": DATE,
+        "service_type_codes": Array(),
+        "service_types": Array(Code("ServiceType")),
+    }

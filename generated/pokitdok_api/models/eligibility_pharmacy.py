@@ -2,19 +2,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE, Array, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -22,18 +13,9 @@ if TYPE_CHECKING:
     from .pharmacy_copay import PharmacyCopay
 
 
-@define(repr=False, eq=False)
+@model
 class EligibilityPharmacy(Model):
     """Pharmacy benefits."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "is_eligible",
-            "plan_number",
-            "benefit_date",
-            "copay",
-        }
-    )
 
     is_eligible: bool | None | Unset = UNSET
     """Has pharmacy benefits; true with Medicare Part D. PHI, masked in repr."""
@@ -46,70 +28,9 @@ class EligibilityPharmacy(Model):
     copay: list[PharmacyCopay] | None | Unset = UNSET
     """Copays. Known from the reference tables only. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "is_eligible" in source:
-            _known += 1
-            _of.is_eligible = source["is_eligible"]
-        if "plan_number" in source:
-            _known += 1
-            _of.plan_number = source["plan_number"]
-        if "benefit_date" in source:
-            _known += 1
-            _v = source["benefit_date"]
-            _of.benefit_date = read_date(_v)
-        if "benefits_manager" in source:
-            _known += 1
-            _v = source["benefits_manager"]
-            _of.benefits_manager = (
-                PharmacyBenefitsManager.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EligibilityPharmacy.benefits_manager")
-            )
-        if "copay" in source:
-            _known += 1
-            _v = source["copay"]
-            _of.copay = (
-                [
-                    PharmacyCopay.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EligibilityPharmacy.copay[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EligibilityPharmacy.copay")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(EligibilityPharmacy, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.is_eligible) is not UNSET:
-            _out["is_eligible"] = _v
-        if (_v := _of.plan_number) is not UNSET:
-            _out["plan_number"] = _v
-        if (_v := _of.benefit_date) is not UNSET:
-            _out["benefit_date"] = write_date(_v)
-        if (_v := _of.benefits_manager) is not UNSET:
-            _out["benefits_manager"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.copay) is not UNSET:
-            _out["copay"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "PharmacyBenefitsManager", "PharmacyCopay")
+    _masked: ClassVar[frozenset[str]] = frozenset({"is_eligible", "plan_number", "benefit_date", "copay"})
+    _kinds: ClassVar[Kinds] = {
+        "benefit_date": DATE,
+        "benefits_manager": Object("PharmacyBenefitsManager"),
+        "copay": Array(Object("PharmacyCopay")),
+    }

@@ -2,20 +2,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    lone,
-    null_or_misfit,
-    to_json,
-    unknown,
-    write_code,
-)
+from .._kinds import Code, Kinds, Object
+from .._model import Model, model
+from .._unions import ManyOrOne
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -27,27 +18,10 @@ if TYPE_CHECKING:
     from .procedure_id_qualifier import ProcedureIdQualifier
     from .service_type import ServiceType
 
-_EligibilityTransactionCode = code_list("EligibilityTransactionCode")
-_ProcedureIdQualifier = code_list("ProcedureIdQualifier")
-_ServiceType = code_list("ServiceType")
 
-
-@define(repr=False, eq=False)
+@model
 class EligibilityRequest(Model):
     """The question to a payer (X12 270) in JSON."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "member",
-            "service_types",
-            "cpt_code",
-            "procedure_id",
-            "application_data",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "async_": "async",
-    }
 
     trading_partner_id: str
     """Partner id from the trading partner list. Missing id answers 400 in the python client test, 422 in the
@@ -80,123 +54,18 @@ class EligibilityRequest(Model):
     callback_url: str | Unset = UNSET
     """Accepted beside the members of every X12 request."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls(
-            cast(Any, UNSET),
-            cast(Any, UNSET),
-            cast(Any, UNSET),
-        )
-        _of: Any = _model
-        _known = 0
-        if "trading_partner_id" in source:
-            _known += 1
-            _of.trading_partner_id = source["trading_partner_id"]
-        if "member" in source:
-            _known += 1
-            _v = source["member"]
-            _of.member = (
-                EligibilityMember.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EligibilityRequest.member")
-            )
-        if "provider" in source:
-            _known += 1
-            _v = source["provider"]
-            _of.provider = (
-                EligibilityRequestProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EligibilityRequest.provider")
-            )
-        if "payer" in source:
-            _known += 1
-            _v = source["payer"]
-            _of.payer = (
-                EligibilityPayer.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EligibilityRequest.payer")
-            )
-        if "service_types" in source:
-            _known += 1
-            _v = source["service_types"]
-            _of.service_types = (
-                [_ServiceType[_i] if isinstance(_i, str) else _i for _i in _v]
-                if isinstance(_v, list)
-                else lone(_ServiceType[_v] if isinstance(_v, str) else _v)
-            )
-        if "cpt_code" in source:
-            _known += 1
-            _of.cpt_code = source["cpt_code"]
-        if "procedure_id" in source:
-            _known += 1
-            _of.procedure_id = source["procedure_id"]
-        if "procedure_id_qualifier" in source:
-            _known += 1
-            _v = source["procedure_id_qualifier"]
-            _of.procedure_id_qualifier = _ProcedureIdQualifier[_v] if isinstance(_v, str) else _v
-        if "industry_code" in source:
-            _known += 1
-            _of.industry_code = source["industry_code"]
-        if "transaction_code" in source:
-            _known += 1
-            _v = source["transaction_code"]
-            _of.transaction_code = _EligibilityTransactionCode[_v] if isinstance(_v, str) else _v
-        if "application_data" in source:
-            _known += 1
-            _v = source["application_data"]
-            _of.application_data = (
-                ApplicationData.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EligibilityRequest.application_data")
-            )
-        if "async" in source:
-            _known += 1
-            _of.async_ = source["async"]
-        if "callback_url" in source:
-            _known += 1
-            _of.callback_url = source["callback_url"]
-        if _known != len(source):
-            _of.additional_properties = unknown(EligibilityRequest, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.trading_partner_id) is not UNSET:
-            _out["trading_partner_id"] = _v
-        if (_v := _of.member) is not UNSET:
-            _out["member"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.provider) is not UNSET:
-            _out["provider"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.payer) is not UNSET:
-            _out["payer"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.service_types) is not UNSET:
-            _out["service_types"] = to_json(_v)
-        if (_v := _of.cpt_code) is not UNSET:
-            _out["cpt_code"] = _v
-        if (_v := _of.procedure_id) is not UNSET:
-            _out["procedure_id"] = _v
-        if (_v := _of.procedure_id_qualifier) is not UNSET:
-            _out["procedure_id_qualifier"] = write_code(_v)
-        if (_v := _of.industry_code) is not UNSET:
-            _out["industry_code"] = _v
-        if (_v := _of.transaction_code) is not UNSET:
-            _out["transaction_code"] = write_code(_v)
-        if (_v := _of.application_data) is not UNSET:
-            _out["application_data"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.async_) is not UNSET:
-            _out["async"] = _v
-        if (_v := _of.callback_url) is not UNSET:
-            _out["callback_url"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ApplicationData", "EligibilityMember", "EligibilityPayer", "EligibilityRequestProvider")
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "async_": "async",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {"member", "service_types", "cpt_code", "procedure_id", "application_data"}
+    )
+    _kinds: ClassVar[Kinds] = {
+        "member": Object("EligibilityMember"),
+        "provider": Object("EligibilityRequestProvider"),
+        "payer": Object("EligibilityPayer"),
+        "service_types": ManyOrOne(Code("ServiceType")),
+        "procedure_id_qualifier": Code("ProcedureIdQualifier"),
+        "transaction_code": Code("EligibilityTransactionCode"),
+        "application_data": Object("ApplicationData"),
+    }

@@ -2,18 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    unknown,
-    write_code,
-)
+from .._kinds import Array, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -29,32 +21,11 @@ if TYPE_CHECKING:
     from .eligibility_summary import EligibilitySummary
     from .service_type import ServiceType
 
-_EligibilityFollowUpAction = code_list("EligibilityFollowUpAction")
-_EligibilityRejectReason = code_list("EligibilityRejectReason")
-_ServiceType = code_list("ServiceType")
 
-
-@define(repr=False, eq=False)
+@model
 class EligibilityResponse(Model):
     """The answer of a payer (X12 271) in JSON. The HTTP status is 200 also when the lookup was rejected: look at
     valid_request, reject_reason and follow_up_action."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "reject_reason",
-            "subscriber",
-            "dependent",
-            "coverage",
-            "benefit_related_entities",
-            "pharmacy",
-            "service_types",
-            "service_type_codes",
-            "summary",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "async_": "async",
-    }
 
     client_id: str | None | Unset = UNSET
     """Client application id."""
@@ -93,179 +64,33 @@ class EligibilityResponse(Model):
     async_: bool | None | Unset = UNSET
     """Not in eligibility examples; authorizations echo it."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "client_id" in source:
-            _known += 1
-            _of.client_id = source["client_id"]
-        if "correlation_id" in source:
-            _known += 1
-            _of.correlation_id = source["correlation_id"]
-        if "trading_partner_id" in source:
-            _known += 1
-            _of.trading_partner_id = source["trading_partner_id"]
-        if "valid_request" in source:
-            _known += 1
-            _of.valid_request = source["valid_request"]
-        if "reject_reason" in source:
-            _known += 1
-            _v = source["reject_reason"]
-            _of.reject_reason = _EligibilityRejectReason[_v] if isinstance(_v, str) else _v
-        if "follow_up_action" in source:
-            _known += 1
-            _v = source["follow_up_action"]
-            _of.follow_up_action = _EligibilityFollowUpAction[_v] if isinstance(_v, str) else _v
-        if "payer" in source:
-            _known += 1
-            _v = source["payer"]
-            _of.payer = (
-                EligibilityPayer.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EligibilityResponse.payer")
-            )
-        if "provider" in source:
-            _known += 1
-            _v = source["provider"]
-            _of.provider = (
-                EligibilityResponseProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EligibilityResponse.provider")
-            )
-        if "subscriber" in source:
-            _known += 1
-            _v = source["subscriber"]
-            _of.subscriber = (
-                EligibilitySubscriber.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EligibilityResponse.subscriber")
-            )
-        if "dependent" in source:
-            _known += 1
-            _v = source["dependent"]
-            _of.dependent = (
-                EligibilityDependent.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EligibilityResponse.dependent")
-            )
-        if "coverage" in source:
-            _known += 1
-            _v = source["coverage"]
-            _of.coverage = (
-                EligibilityCoverage.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EligibilityResponse.coverage")
-            )
-        if "benefit_related_entities" in source:
-            _known += 1
-            _v = source["benefit_related_entities"]
-            _of.benefit_related_entities = (
-                [
-                    BenefitRelatedEntity.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EligibilityResponse.benefit_related_entities[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EligibilityResponse.benefit_related_entities")
-            )
-        if "pharmacy" in source:
-            _known += 1
-            _v = source["pharmacy"]
-            _of.pharmacy = (
-                EligibilityPharmacy.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EligibilityResponse.pharmacy")
-            )
-        if "service_types" in source:
-            _known += 1
-            _v = source["service_types"]
-            _of.service_types = (
-                [_ServiceType[_i] if isinstance(_i, str) else _i for _i in _v]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EligibilityResponse.service_types")
-            )
-        if "service_type_codes" in source:
-            _known += 1
-            _v = source["service_type_codes"]
-            _of.service_type_codes = (
-                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "EligibilityResponse.service_type_codes")
-            )
-        if "summary" in source:
-            _known += 1
-            _v = source["summary"]
-            _of.summary = (
-                EligibilitySummary.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EligibilityResponse.summary")
-            )
-        if "async" in source:
-            _known += 1
-            _of.async_ = source["async"]
-        if _known != len(source):
-            _of.additional_properties = unknown(EligibilityResponse, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.client_id) is not UNSET:
-            _out["client_id"] = _v
-        if (_v := _of.correlation_id) is not UNSET:
-            _out["correlation_id"] = _v
-        if (_v := _of.trading_partner_id) is not UNSET:
-            _out["trading_partner_id"] = _v
-        if (_v := _of.valid_request) is not UNSET:
-            _out["valid_request"] = _v
-        if (_v := _of.reject_reason) is not UNSET:
-            _out["reject_reason"] = write_code(_v)
-        if (_v := _of.follow_up_action) is not UNSET:
-            _out["follow_up_action"] = write_code(_v)
-        if (_v := _of.payer) is not UNSET:
-            _out["payer"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.provider) is not UNSET:
-            _out["provider"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.subscriber) is not UNSET:
-            _out["subscriber"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.dependent) is not UNSET:
-            _out["dependent"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.coverage) is not UNSET:
-            _out["coverage"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.benefit_related_entities) is not UNSET:
-            _out["benefit_related_entities"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.pharmacy) is not UNSET:
-            _out["pharmacy"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.service_types) is not UNSET:
-            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.service_type_codes) is not UNSET:
-            _out["service_type_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.summary) is not UNSET:
-            _out["summary"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.async_) is not UNSET:
-            _out["async"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(
-        globals(),
-        "BenefitRelatedEntity",
-        "EligibilityCoverage",
-        "EligibilityDependent",
-        "EligibilityPayer",
-        "EligibilityPharmacy",
-        "EligibilityResponseProvider",
-        "EligibilitySubscriber",
-        "EligibilitySummary",
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "async_": "async",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "reject_reason",
+            "subscriber",
+            "dependent",
+            "coverage",
+            "benefit_related_entities",
+            "pharmacy",
+            "service_types",
+            "service_type_codes",
+            "summary",
+        }
     )
+    _kinds: ClassVar[Kinds] = {
+        "reject_reason": Code("EligibilityRejectReason"),
+        "follow_up_action": Code("EligibilityFollowUpAction"),
+        "payer": Object("EligibilityPayer"),
+        "provider": Object("EligibilityResponseProvider"),
+        "subscriber": Object("EligibilitySubscriber"),
+        "dependent": Object("EligibilityDependent"),
+        "coverage": Object("EligibilityCoverage"),
+        "benefit_related_entities": Array(Object("BenefitRelatedEntity")),
+        "pharmacy": Object("EligibilityPharmacy"),
+        "service_types": Array(Code("ServiceType")),
+        "service_type_codes": Array(),
+        "summary": Object("EligibilitySummary"),
+    }

@@ -2,21 +2,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Array, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -25,28 +14,10 @@ if TYPE_CHECKING:
     from .military_personnel_information import MilitaryPersonnelInformation
     from .postal_address import PostalAddress
 
-_Gender = code_list("Gender")
 
-
-@define(repr=False, eq=False)
+@model
 class EligibilitySubscriber(Model):
     """Subscriber of the policy."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "id",
-            "first_name",
-            "middle_name",
-            "last_name",
-            "birth_date",
-            "gender",
-            "address",
-            "relationship",
-            "group_number",
-            "military_personnel_information",
-            "rejections",
-        }
-    )
 
     id: str | None | Unset = UNSET
     """Member id. PHI, masked in repr."""
@@ -72,106 +43,25 @@ class EligibilitySubscriber(Model):
     rejections: list[EligibilityRejection] | None | Unset = UNSET
     """Subscriber level rejections; several may come at once. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "id" in source:
-            _known += 1
-            _of.id = source["id"]
-        if "first_name" in source:
-            _known += 1
-            _of.first_name = source["first_name"]
-        if "middle_name" in source:
-            _known += 1
-            _of.middle_name = source["middle_name"]
-        if "last_name" in source:
-            _known += 1
-            _of.last_name = source["last_name"]
-        if "birth_date" in source:
-            _known += 1
-            _v = source["birth_date"]
-            _of.birth_date = read_date(_v)
-        if "gender" in source:
-            _known += 1
-            _v = source["gender"]
-            _of.gender = _Gender[_v] if isinstance(_v, str) else _v
-        if "address" in source:
-            _known += 1
-            _v = source["address"]
-            _of.address = (
-                PostalAddress.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EligibilitySubscriber.address")
-            )
-        if "relationship" in source:
-            _known += 1
-            _of.relationship = source["relationship"]
-        if "group_number" in source:
-            _known += 1
-            _of.group_number = source["group_number"]
-        if "military_personnel_information" in source:
-            _known += 1
-            _v = source["military_personnel_information"]
-            _of.military_personnel_information = (
-                MilitaryPersonnelInformation.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EligibilitySubscriber.military_personnel_information")
-            )
-        if "rejections" in source:
-            _known += 1
-            _v = source["rejections"]
-            _of.rejections = (
-                [
-                    EligibilityRejection.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EligibilitySubscriber.rejections[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EligibilitySubscriber.rejections")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(EligibilitySubscriber, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.id) is not UNSET:
-            _out["id"] = _v
-        if (_v := _of.first_name) is not UNSET:
-            _out["first_name"] = _v
-        if (_v := _of.middle_name) is not UNSET:
-            _out["middle_name"] = _v
-        if (_v := _of.last_name) is not UNSET:
-            _out["last_name"] = _v
-        if (_v := _of.birth_date) is not UNSET:
-            _out["birth_date"] = write_date(_v)
-        if (_v := _of.gender) is not UNSET:
-            _out["gender"] = write_code(_v)
-        if (_v := _of.address) is not UNSET:
-            _out["address"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.relationship) is not UNSET:
-            _out["relationship"] = _v
-        if (_v := _of.group_number) is not UNSET:
-            _out["group_number"] = _v
-        if (_v := _of.military_personnel_information) is not UNSET:
-            _out["military_personnel_information"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.rejections) is not UNSET:
-            _out["rejections"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "EligibilityRejection", "MilitaryPersonnelInformation", "PostalAddress")
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "id",
+            "first_name",
+            "middle_name",
+            "last_name",
+            "birth_date",
+            "gender",
+            "address",
+            "relationship",
+            "group_number",
+            "military_personnel_information",
+            "rejections",
+        }
+    )
+    _kinds: ClassVar[Kinds] = {
+        "birth_date": DATE,
+        "gender": Code("Gender"),
+        "address": Object("PostalAddress"),
+        "military_personnel_information": Object("MilitaryPersonnelInformation"),
+        "rejections": Array(Object("EligibilityRejection")),
+    }

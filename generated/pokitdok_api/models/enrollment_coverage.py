@@ -2,21 +2,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Array, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -28,55 +17,10 @@ if TYPE_CHECKING:
     from .maintenance_type import MaintenanceType
     from .money import Money
 
-_EnrollmentCoverageLevel = code_list("EnrollmentCoverageLevel")
-_InsuranceLine = code_list("InsuranceLine")
-_MaintenanceReason = code_list("MaintenanceReason")
-_MaintenanceType = code_list("MaintenanceType")
 
-
-@define(repr=False, eq=False)
+@model
 class EnrollmentCoverage(Model):
     """Benefit enrolled in (HD)."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "maintenance_type",
-            "maintenance_reason",
-            "benefit_type",
-            "coverage_level",
-            "description",
-            "contract_code",
-            "late_enrollment",
-            "begin_date",
-            "end_date",
-            "enrollment_signature_date",
-            "maintenance_effective_date",
-            "premium_paid_to_date",
-            "last_premium_paid_date",
-            "spend_down_amount",
-            "premium_amount",
-            "expected_expenditure_amount",
-            "deductible_amount",
-            "copayment_amount",
-            "coinsurance_amount",
-            "coordination_of_benefits",
-            "providers",
-            "client_reporting_category",
-            "group_number",
-            "group_or_policy_number",
-            "payment_category",
-            "service_contract_number",
-            "medical_assistance_category",
-            "program_identification_number",
-            "rate_code_number",
-            "internal_control_number",
-            "issuer_number",
-            "special_program_code",
-            "service_area_code",
-            "county_code",
-            "policy_number",
-        }
-    )
 
     maintenance_type: MaintenanceType | None | Unset = UNSET
     """Kind of maintenance. PHI, masked in repr."""
@@ -151,266 +95,62 @@ class EnrollmentCoverage(Model):
     policy_number: str | None | Unset = UNSET
     """Known from the reference tables only. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "maintenance_type" in source:
-            _known += 1
-            _v = source["maintenance_type"]
-            _of.maintenance_type = _MaintenanceType[_v] if isinstance(_v, str) else _v
-        if "maintenance_reason" in source:
-            _known += 1
-            _v = source["maintenance_reason"]
-            _of.maintenance_reason = _MaintenanceReason[_v] if isinstance(_v, str) else _v
-        if "benefit_type" in source:
-            _known += 1
-            _v = source["benefit_type"]
-            _of.benefit_type = _InsuranceLine[_v] if isinstance(_v, str) else _v
-        if "coverage_level" in source:
-            _known += 1
-            _v = source["coverage_level"]
-            _of.coverage_level = _EnrollmentCoverageLevel[_v] if isinstance(_v, str) else _v
-        if "description" in source:
-            _known += 1
-            _of.description = source["description"]
-        if "contract_code" in source:
-            _known += 1
-            _of.contract_code = source["contract_code"]
-        if "late_enrollment" in source:
-            _known += 1
-            _of.late_enrollment = source["late_enrollment"]
-        if "begin_date" in source:
-            _known += 1
-            _v = source["begin_date"]
-            _of.begin_date = read_date(_v)
-        if "end_date" in source:
-            _known += 1
-            _v = source["end_date"]
-            _of.end_date = read_date(_v)
-        if "enrollment_signature_date" in source:
-            _known += 1
-            _v = source["enrollment_signature_date"]
-            _of.enrollment_signature_date = read_date(_v)
-        if "maintenance_effective_date" in source:
-            _known += 1
-            _v = source["maintenance_effective_date"]
-            _of.maintenance_effective_date = read_date(_v)
-        if "premium_paid_to_date" in source:
-            _known += 1
-            _v = source["premium_paid_to_date"]
-            _of.premium_paid_to_date = read_date(_v)
-        if "last_premium_paid_date" in source:
-            _known += 1
-            _v = source["last_premium_paid_date"]
-            _of.last_premium_paid_date = read_date(_v)
-        if "spend_down_amount" in source:
-            _known += 1
-            _v = source["spend_down_amount"]
-            _of.spend_down_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentCoverage.spend_down_amount")
-            )
-        if "premium_amount" in source:
-            _known += 1
-            _v = source["premium_amount"]
-            _of.premium_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentCoverage.premium_amount")
-            )
-        if "expected_expenditure_amount" in source:
-            _known += 1
-            _v = source["expected_expenditure_amount"]
-            _of.expected_expenditure_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentCoverage.expected_expenditure_amount")
-            )
-        if "deductible_amount" in source:
-            _known += 1
-            _v = source["deductible_amount"]
-            _of.deductible_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentCoverage.deductible_amount")
-            )
-        if "copayment_amount" in source:
-            _known += 1
-            _v = source["copayment_amount"]
-            _of.copayment_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentCoverage.copayment_amount")
-            )
-        if "coinsurance_amount" in source:
-            _known += 1
-            _v = source["coinsurance_amount"]
-            _of.coinsurance_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentCoverage.coinsurance_amount")
-            )
-        if "coordination_of_benefits" in source:
-            _known += 1
-            _v = source["coordination_of_benefits"]
-            _of.coordination_of_benefits = (
-                [
-                    EnrollmentCoordinationOfBenefits.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EnrollmentCoverage.coordination_of_benefits[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EnrollmentCoverage.coordination_of_benefits")
-            )
-        if "providers" in source:
-            _known += 1
-            _v = source["providers"]
-            _of.providers = (
-                [
-                    EnrollmentProvider.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EnrollmentCoverage.providers[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EnrollmentCoverage.providers")
-            )
-        if "client_reporting_category" in source:
-            _known += 1
-            _of.client_reporting_category = source["client_reporting_category"]
-        if "group_number" in source:
-            _known += 1
-            _of.group_number = source["group_number"]
-        if "group_or_policy_number" in source:
-            _known += 1
-            _of.group_or_policy_number = source["group_or_policy_number"]
-        if "payment_category" in source:
-            _known += 1
-            _of.payment_category = source["payment_category"]
-        if "service_contract_number" in source:
-            _known += 1
-            _of.service_contract_number = source["service_contract_number"]
-        if "medical_assistance_category" in source:
-            _known += 1
-            _of.medical_assistance_category = source["medical_assistance_category"]
-        if "program_identification_number" in source:
-            _known += 1
-            _of.program_identification_number = source["program_identification_number"]
-        if "rate_code_number" in source:
-            _known += 1
-            _of.rate_code_number = source["rate_code_number"]
-        if "internal_control_number" in source:
-            _known += 1
-            _of.internal_control_number = source["internal_control_number"]
-        if "issuer_number" in source:
-            _known += 1
-            _of.issuer_number = source["issuer_number"]
-        if "special_program_code" in source:
-            _known += 1
-            _of.special_program_code = source["special_program_code"]
-        if "service_area_code" in source:
-            _known += 1
-            _of.service_area_code = source["service_area_code"]
-        if "county_code" in source:
-            _known += 1
-            _of.county_code = source["county_code"]
-        if "policy_number" in source:
-            _known += 1
-            _of.policy_number = source["policy_number"]
-        if _known != len(source):
-            _of.additional_properties = unknown(EnrollmentCoverage, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.maintenance_type) is not UNSET:
-            _out["maintenance_type"] = write_code(_v)
-        if (_v := _of.maintenance_reason) is not UNSET:
-            _out["maintenance_reason"] = write_code(_v)
-        if (_v := _of.benefit_type) is not UNSET:
-            _out["benefit_type"] = write_code(_v)
-        if (_v := _of.coverage_level) is not UNSET:
-            _out["coverage_level"] = write_code(_v)
-        if (_v := _of.description) is not UNSET:
-            _out["description"] = _v
-        if (_v := _of.contract_code) is not UNSET:
-            _out["contract_code"] = _v
-        if (_v := _of.late_enrollment) is not UNSET:
-            _out["late_enrollment"] = _v
-        if (_v := _of.begin_date) is not UNSET:
-            _out["begin_date"] = write_date(_v)
-        if (_v := _of.end_date) is not UNSET:
-            _out["end_date"] = write_date(_v)
-        if (_v := _of.enrollment_signature_date) is not UNSET:
-            _out["enrollment_signature_date"] = write_date(_v)
-        if (_v := _of.maintenance_effective_date) is not UNSET:
-            _out["maintenance_effective_date"] = write_date(_v)
-        if (_v := _of.premium_paid_to_date) is not UNSET:
-            _out["premium_paid_to_date"] = write_date(_v)
-        if (_v := _of.last_premium_paid_date) is not UNSET:
-            _out["last_premium_paid_date"] = write_date(_v)
-        if (_v := _of.spend_down_amount) is not UNSET:
-            _out["spend_down_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.premium_amount) is not UNSET:
-            _out["premium_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.expected_expenditure_amount) is not UNSET:
-            _out["expected_expenditure_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.deductible_amount) is not UNSET:
-            _out["deductible_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.copayment_amount) is not UNSET:
-            _out["copayment_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.coinsurance_amount) is not UNSET:
-            _out["coinsurance_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.coordination_of_benefits) is not UNSET:
-            _out["coordination_of_benefits"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.providers) is not UNSET:
-            _out["providers"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.client_reporting_category) is not UNSET:
-            _out["client_reporting_category"] = _v
-        if (_v := _of.group_number) is not UNSET:
-            _out["group_number"] = _v
-        if (_v := _of.group_or_policy_number) is not UNSET:
-            _out["group_or_policy_number"] = _v
-        if (_v := _of.payment_category) is not UNSET:
-            _out["payment_category"] = _v
-        if (_v := _of.service_contract_number) is not UNSET:
-            _out["service_contract_number"] = _v
-        if (_v := _of.medical_assistance_category) is not UNSET:
-            _out["medical_assistance_category"] = _v
-        if (_v := _of.program_identification_number) is not UNSET:
-            _out["program_identification_number"] = _v
-        if (_v := _of.rate_code_number) is not UNSET:
-            _out["rate_code_number"] = _v
-        if (_v := _of.internal_control_number) is not UNSET:
-            _out["internal_control_number"] = _v
-        if (_v := _of.issuer_number) is not UNSET:
-            _out["issuer_number"] = _v
-        if (_v := _of.special_program_code) is not UNSET:
-            _out["special_program_code"] = _v
-        if (_v := _of.service_area_code) is not UNSET:
-            _out["service_area_code"] = _v
-        if (_v := _of.county_code) is not UNSET:
-            _out["county_code"] = _v
-        if (_v := _of.policy_number) is not UNSET:
-            _out["policy_number"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "EnrollmentCoordinationOfBenefits", "EnrollmentProvider", "Money")
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "maintenance_type",
+            "maintenance_reason",
+            "benefit_type",
+            "coverage_level",
+            "description",
+            "contract_code",
+            "late_enrollment",
+            "begin_date",
+            "end_date",
+            "enrollment_signature_date",
+            "maintenance_effective_date",
+            "premium_paid_to_date",
+            "last_premium_paid_date",
+            "spend_down_amount",
+            "premium_amount",
+            "expected_expenditure_amount",
+            "deductible_amount",
+            "copayment_amount",
+            "coinsurance_amount",
+            "coordination_of_benefits",
+            "providers",
+            "client_reporting_category",
+            "group_number",
+            "group_or_policy_number",
+            "payment_category",
+            "service_contract_number",
+            "medical_assistance_category",
+            "program_identification_number",
+            "rate_code_number",
+            "internal_control_number",
+            "issuer_number",
+            "special_program_code",
+            "service_area_code",
+            "county_code",
+            "policy_number",
+        }
+    )
+    _kinds: ClassVar[Kinds] = {
+        "maintenance_type": Code("MaintenanceType"),
+        "maintenance_reason": Code("MaintenanceReason"),
+        "benefit_type": Code("InsuranceLine"),
+        "coverage_level": Code("EnrollmentCoverageLevel"),
+        "begin_date": DATE,
+        "end_date": DATE,
+        "enrollment_signature_date": DATE,
+        "maintenance_effective_date": DATE,
+        "premium_paid_to_date": DATE,
+        "last_premium_paid_date": DATE,
+        "spend_down_amount": Object("Money"),
+        "premium_amount": Object("Money"),
+        "expected_expenditure_amount": Object("Money"),
+        "deductible_amount": Object("Money"),
+        "copayment_amount": Object("Money"),
+        "coinsurance_amount": Object("Money"),
+        "coordination_of_benefits": Array(Object("EnrollmentCoordinationOfBenefits")),
+        "providers": Array(Object("EnrollmentProvider")),
+    }

@@ -2,21 +2,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Array, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -42,96 +31,10 @@ if TYPE_CHECKING:
     from .student_status import StudentStatus
     from .wages_paid_frequency import WagesPaidFrequency
 
-_BenefitStatus = code_list("BenefitStatus")
-_CitizenshipStatus = code_list("CitizenshipStatus")
-_CobraQualifyingEvent = code_list("CobraQualifyingEvent")
-_CommunicationType = code_list("CommunicationType")
-_EmploymentClass = code_list("EmploymentClass")
-_EmploymentStatus = code_list("EmploymentStatus")
-_EnrollmentRelationship = code_list("EnrollmentRelationship")
-_Ethnicity = code_list("Ethnicity")
-_GenderTitleCase = code_list("GenderTitleCase")
-_MaintenanceReason = code_list("MaintenanceReason")
-_MaintenanceType = code_list("MaintenanceType")
-_MaritalStatus = code_list("MaritalStatus")
-_StudentStatus = code_list("StudentStatus")
-_WagesPaidFrequency = code_list("WagesPaidFrequency")
 
-
-@define(repr=False, eq=False)
+@model
 class EnrollmentMember(Model):
     """Subscriber or dependent; the reference marks nothing required."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "first_name",
-            "last_name",
-            "middle_name",
-            "suffix",
-            "address",
-            "ssn",
-            "member_id",
-            "subscriber_number",
-            "gender",
-            "group_or_policy_number",
-            "relationship",
-            "maintenance_type",
-            "maintenance_reason",
-            "benefit_status",
-            "employment_status",
-            "student_status",
-            "marital_status",
-            "citizenship_status",
-            "ethnicity",
-            "handicapped",
-            "cobra_qualifying_event",
-            "confidentiality",
-            "medicare",
-            "school",
-            "eligibility_begin_date",
-            "eligibility_end_date",
-            "education_end_date",
-            "birth_date",
-            "hire_date",
-            "birth_sequence",
-            "death_date",
-            "contacts",
-            "primary_communication_type",
-            "primary_communication_number",
-            "secondary_communication_type",
-            "secondary_communication_number",
-            "late_enrollment",
-            "employment_classes",
-            "wages_amount",
-            "wages_paid_frequency",
-            "spend_down_amount",
-            "premium_amount",
-            "expected_expenditure_amount",
-            "deductible_amount",
-            "copayment_amount",
-            "coinsurance_amount",
-            "substance_abuse",
-            "tobacco_use",
-            "height",
-            "weight",
-            "benefits",
-            "maintenance_effective_date",
-            "client_reporting_category",
-            "client_number",
-            "case_number",
-            "pin",
-            "cross_reference_number",
-            "personal_id_number",
-            "pharmacy_number",
-            "department_number",
-            "hic_number",
-            "position_code",
-            "prior_identifier_number",
-            "unit_number",
-            "supplemental_identifier",
-            "reporting_categories",
-        }
-    )
 
     first_name: str | None | Unset = UNSET
     """First name. PHI, masked in repr."""
@@ -270,478 +173,110 @@ class EnrollmentMember(Model):
     """Reporting categories; plural, table links one object. Known from the reference tables only. PHI, masked in
     repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "first_name" in source:
-            _known += 1
-            _of.first_name = source["first_name"]
-        if "last_name" in source:
-            _known += 1
-            _of.last_name = source["last_name"]
-        if "middle_name" in source:
-            _known += 1
-            _of.middle_name = source["middle_name"]
-        if "suffix" in source:
-            _known += 1
-            _of.suffix = source["suffix"]
-        if "address" in source:
-            _known += 1
-            _v = source["address"]
-            _of.address = (
-                EnrollmentAddress.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentMember.address")
-            )
-        if "ssn" in source:
-            _known += 1
-            _of.ssn = source["ssn"]
-        if "member_id" in source:
-            _known += 1
-            _of.member_id = source["member_id"]
-        if "subscriber_number" in source:
-            _known += 1
-            _of.subscriber_number = source["subscriber_number"]
-        if "gender" in source:
-            _known += 1
-            _v = source["gender"]
-            _of.gender = _GenderTitleCase[_v] if isinstance(_v, str) else _v
-        if "group_or_policy_number" in source:
-            _known += 1
-            _of.group_or_policy_number = source["group_or_policy_number"]
-        if "relationship" in source:
-            _known += 1
-            _v = source["relationship"]
-            _of.relationship = _EnrollmentRelationship[_v] if isinstance(_v, str) else _v
-        if "maintenance_type" in source:
-            _known += 1
-            _v = source["maintenance_type"]
-            _of.maintenance_type = _MaintenanceType[_v] if isinstance(_v, str) else _v
-        if "maintenance_reason" in source:
-            _known += 1
-            _v = source["maintenance_reason"]
-            _of.maintenance_reason = _MaintenanceReason[_v] if isinstance(_v, str) else _v
-        if "benefit_status" in source:
-            _known += 1
-            _v = source["benefit_status"]
-            _of.benefit_status = _BenefitStatus[_v] if isinstance(_v, str) else _v
-        if "employment_status" in source:
-            _known += 1
-            _v = source["employment_status"]
-            _of.employment_status = _EmploymentStatus[_v] if isinstance(_v, str) else _v
-        if "student_status" in source:
-            _known += 1
-            _v = source["student_status"]
-            _of.student_status = _StudentStatus[_v] if isinstance(_v, str) else _v
-        if "marital_status" in source:
-            _known += 1
-            _v = source["marital_status"]
-            _of.marital_status = _MaritalStatus[_v] if isinstance(_v, str) else _v
-        if "citizenship_status" in source:
-            _known += 1
-            _v = source["citizenship_status"]
-            _of.citizenship_status = _CitizenshipStatus[_v] if isinstance(_v, str) else _v
-        if "ethnicity" in source:
-            _known += 1
-            _v = source["ethnicity"]
-            _of.ethnicity = _Ethnicity[_v] if isinstance(_v, str) else _v
-        if "handicapped" in source:
-            _known += 1
-            _of.handicapped = source["handicapped"]
-        if "cobra_qualifying_event" in source:
-            _known += 1
-            _v = source["cobra_qualifying_event"]
-            _of.cobra_qualifying_event = _CobraQualifyingEvent[_v] if isinstance(_v, str) else _v
-        if "confidentiality" in source:
-            _known += 1
-            _of.confidentiality = source["confidentiality"]
-        if "medicare" in source:
-            _known += 1
-            _v = source["medicare"]
-            _of.medicare = (
-                EnrollmentMedicare.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentMember.medicare")
-            )
-        if "school" in source:
-            _known += 1
-            _v = source["school"]
-            _of.school = (
-                EnrollmentSchool.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentMember.school")
-            )
-        if "eligibility_begin_date" in source:
-            _known += 1
-            _v = source["eligibility_begin_date"]
-            _of.eligibility_begin_date = read_date(_v)
-        if "eligibility_end_date" in source:
-            _known += 1
-            _v = source["eligibility_end_date"]
-            _of.eligibility_end_date = read_date(_v)
-        if "education_end_date" in source:
-            _known += 1
-            _v = source["education_end_date"]
-            _of.education_end_date = read_date(_v)
-        if "birth_date" in source:
-            _known += 1
-            _v = source["birth_date"]
-            _of.birth_date = read_date(_v)
-        if "hire_date" in source:
-            _known += 1
-            _v = source["hire_date"]
-            _of.hire_date = read_date(_v)
-        if "birth_sequence" in source:
-            _known += 1
-            _of.birth_sequence = source["birth_sequence"]
-        if "death_date" in source:
-            _known += 1
-            _v = source["death_date"]
-            _of.death_date = read_date(_v)
-        if "contacts" in source:
-            _known += 1
-            _v = source["contacts"]
-            _of.contacts = (
-                [
-                    EnrollmentContact.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EnrollmentMember.contacts[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EnrollmentMember.contacts")
-            )
-        if "primary_communication_type" in source:
-            _known += 1
-            _v = source["primary_communication_type"]
-            _of.primary_communication_type = _CommunicationType[_v] if isinstance(_v, str) else _v
-        if "primary_communication_number" in source:
-            _known += 1
-            _of.primary_communication_number = source["primary_communication_number"]
-        if "secondary_communication_type" in source:
-            _known += 1
-            _v = source["secondary_communication_type"]
-            _of.secondary_communication_type = _CommunicationType[_v] if isinstance(_v, str) else _v
-        if "secondary_communication_number" in source:
-            _known += 1
-            _of.secondary_communication_number = source["secondary_communication_number"]
-        if "late_enrollment" in source:
-            _known += 1
-            _of.late_enrollment = source["late_enrollment"]
-        if "employment_classes" in source:
-            _known += 1
-            _v = source["employment_classes"]
-            _of.employment_classes = (
-                [_EmploymentClass[_i] if isinstance(_i, str) else _i for _i in _v]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EnrollmentMember.employment_classes")
-            )
-        if "wages_amount" in source:
-            _known += 1
-            _v = source["wages_amount"]
-            _of.wages_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentMember.wages_amount")
-            )
-        if "wages_paid_frequency" in source:
-            _known += 1
-            _v = source["wages_paid_frequency"]
-            _of.wages_paid_frequency = _WagesPaidFrequency[_v] if isinstance(_v, str) else _v
-        if "spend_down_amount" in source:
-            _known += 1
-            _v = source["spend_down_amount"]
-            _of.spend_down_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentMember.spend_down_amount")
-            )
-        if "premium_amount" in source:
-            _known += 1
-            _v = source["premium_amount"]
-            _of.premium_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentMember.premium_amount")
-            )
-        if "expected_expenditure_amount" in source:
-            _known += 1
-            _v = source["expected_expenditure_amount"]
-            _of.expected_expenditure_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentMember.expected_expenditure_amount")
-            )
-        if "deductible_amount" in source:
-            _known += 1
-            _v = source["deductible_amount"]
-            _of.deductible_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentMember.deductible_amount")
-            )
-        if "copayment_amount" in source:
-            _known += 1
-            _v = source["copayment_amount"]
-            _of.copayment_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentMember.copayment_amount")
-            )
-        if "coinsurance_amount" in source:
-            _known += 1
-            _v = source["coinsurance_amount"]
-            _of.coinsurance_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentMember.coinsurance_amount")
-            )
-        if "substance_abuse" in source:
-            _known += 1
-            _of.substance_abuse = source["substance_abuse"]
-        if "tobacco_use" in source:
-            _known += 1
-            _of.tobacco_use = source["tobacco_use"]
-        if "height" in source:
-            _known += 1
-            _of.height = source["height"]
-        if "weight" in source:
-            _known += 1
-            _of.weight = source["weight"]
-        if "benefits" in source:
-            _known += 1
-            _v = source["benefits"]
-            _of.benefits = (
-                [
-                    EnrollmentCoverage.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EnrollmentMember.benefits[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EnrollmentMember.benefits")
-            )
-        if "maintenance_effective_date" in source:
-            _known += 1
-            _v = source["maintenance_effective_date"]
-            _of.maintenance_effective_date = read_date(_v)
-        if "client_reporting_category" in source:
-            _known += 1
-            _of.client_reporting_category = source["client_reporting_category"]
-        if "client_number" in source:
-            _known += 1
-            _of.client_number = source["client_number"]
-        if "case_number" in source:
-            _known += 1
-            _of.case_number = source["case_number"]
-        if "pin" in source:
-            _known += 1
-            _of.pin = source["pin"]
-        if "cross_reference_number" in source:
-            _known += 1
-            _of.cross_reference_number = source["cross_reference_number"]
-        if "personal_id_number" in source:
-            _known += 1
-            _of.personal_id_number = source["personal_id_number"]
-        if "pharmacy_number" in source:
-            _known += 1
-            _of.pharmacy_number = source["pharmacy_number"]
-        if "department_number" in source:
-            _known += 1
-            _of.department_number = source["department_number"]
-        if "hic_number" in source:
-            _known += 1
-            _of.hic_number = source["hic_number"]
-        if "position_code" in source:
-            _known += 1
-            _of.position_code = source["position_code"]
-        if "prior_identifier_number" in source:
-            _known += 1
-            _of.prior_identifier_number = source["prior_identifier_number"]
-        if "unit_number" in source:
-            _known += 1
-            _of.unit_number = source["unit_number"]
-        if "supplemental_identifier" in source:
-            _known += 1
-            _of.supplemental_identifier = source["supplemental_identifier"]
-        if "reporting_categories" in source:
-            _known += 1
-            _v = source["reporting_categories"]
-            _of.reporting_categories = (
-                [
-                    ReportingCategory.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EnrollmentMember.reporting_categories[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EnrollmentMember.reporting_categories")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(EnrollmentMember, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.first_name) is not UNSET:
-            _out["first_name"] = _v
-        if (_v := _of.last_name) is not UNSET:
-            _out["last_name"] = _v
-        if (_v := _of.middle_name) is not UNSET:
-            _out["middle_name"] = _v
-        if (_v := _of.suffix) is not UNSET:
-            _out["suffix"] = _v
-        if (_v := _of.address) is not UNSET:
-            _out["address"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.ssn) is not UNSET:
-            _out["ssn"] = _v
-        if (_v := _of.member_id) is not UNSET:
-            _out["member_id"] = _v
-        if (_v := _of.subscriber_number) is not UNSET:
-            _out["subscriber_number"] = _v
-        if (_v := _of.gender) is not UNSET:
-            _out["gender"] = write_code(_v)
-        if (_v := _of.group_or_policy_number) is not UNSET:
-            _out["group_or_policy_number"] = _v
-        if (_v := _of.relationship) is not UNSET:
-            _out["relationship"] = write_code(_v)
-        if (_v := _of.maintenance_type) is not UNSET:
-            _out["maintenance_type"] = write_code(_v)
-        if (_v := _of.maintenance_reason) is not UNSET:
-            _out["maintenance_reason"] = write_code(_v)
-        if (_v := _of.benefit_status) is not UNSET:
-            _out["benefit_status"] = write_code(_v)
-        if (_v := _of.employment_status) is not UNSET:
-            _out["employment_status"] = write_code(_v)
-        if (_v := _of.student_status) is not UNSET:
-            _out["student_status"] = write_code(_v)
-        if (_v := _of.marital_status) is not UNSET:
-            _out["marital_status"] = write_code(_v)
-        if (_v := _of.citizenship_status) is not UNSET:
-            _out["citizenship_status"] = write_code(_v)
-        if (_v := _of.ethnicity) is not UNSET:
-            _out["ethnicity"] = write_code(_v)
-        if (_v := _of.handicapped) is not UNSET:
-            _out["handicapped"] = _v
-        if (_v := _of.cobra_qualifying_event) is not UNSET:
-            _out["cobra_qualifying_event"] = write_code(_v)
-        if (_v := _of.confidentiality) is not UNSET:
-            _out["confidentiality"] = _v
-        if (_v := _of.medicare) is not UNSET:
-            _out["medicare"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.school) is not UNSET:
-            _out["school"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.eligibility_begin_date) is not UNSET:
-            _out["eligibility_begin_date"] = write_date(_v)
-        if (_v := _of.eligibility_end_date) is not UNSET:
-            _out["eligibility_end_date"] = write_date(_v)
-        if (_v := _of.education_end_date) is not UNSET:
-            _out["education_end_date"] = write_date(_v)
-        if (_v := _of.birth_date) is not UNSET:
-            _out["birth_date"] = write_date(_v)
-        if (_v := _of.hire_date) is not UNSET:
-            _out["hire_date"] = write_date(_v)
-        if (_v := _of.birth_sequence) is not UNSET:
-            _out["birth_sequence"] = _v
-        if (_v := _of.death_date) is not UNSET:
-            _out["death_date"] = write_date(_v)
-        if (_v := _of.contacts) is not UNSET:
-            _out["contacts"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.primary_communication_type) is not UNSET:
-            _out["primary_communication_type"] = write_code(_v)
-        if (_v := _of.primary_communication_number) is not UNSET:
-            _out["primary_communication_number"] = _v
-        if (_v := _of.secondary_communication_type) is not UNSET:
-            _out["secondary_communication_type"] = write_code(_v)
-        if (_v := _of.secondary_communication_number) is not UNSET:
-            _out["secondary_communication_number"] = _v
-        if (_v := _of.late_enrollment) is not UNSET:
-            _out["late_enrollment"] = _v
-        if (_v := _of.employment_classes) is not UNSET:
-            _out["employment_classes"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.wages_amount) is not UNSET:
-            _out["wages_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.wages_paid_frequency) is not UNSET:
-            _out["wages_paid_frequency"] = write_code(_v)
-        if (_v := _of.spend_down_amount) is not UNSET:
-            _out["spend_down_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.premium_amount) is not UNSET:
-            _out["premium_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.expected_expenditure_amount) is not UNSET:
-            _out["expected_expenditure_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.deductible_amount) is not UNSET:
-            _out["deductible_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.copayment_amount) is not UNSET:
-            _out["copayment_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.coinsurance_amount) is not UNSET:
-            _out["coinsurance_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.substance_abuse) is not UNSET:
-            _out["substance_abuse"] = _v
-        if (_v := _of.tobacco_use) is not UNSET:
-            _out["tobacco_use"] = _v
-        if (_v := _of.height) is not UNSET:
-            _out["height"] = _v
-        if (_v := _of.weight) is not UNSET:
-            _out["weight"] = _v
-        if (_v := _of.benefits) is not UNSET:
-            _out["benefits"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.maintenance_effective_date) is not UNSET:
-            _out["maintenance_effective_date"] = write_date(_v)
-        if (_v := _of.client_reporting_category) is not UNSET:
-            _out["client_reporting_category"] = _v
-        if (_v := _of.client_number) is not UNSET:
-            _out["client_number"] = _v
-        if (_v := _of.case_number) is not UNSET:
-            _out["case_number"] = _v
-        if (_v := _of.pin) is not UNSET:
-            _out["pin"] = _v
-        if (_v := _of.cross_reference_number) is not UNSET:
-            _out["cross_reference_number"] = _v
-        if (_v := _of.personal_id_number) is not UNSET:
-            _out["personal_id_number"] = _v
-        if (_v := _of.pharmacy_number) is not UNSET:
-            _out["pharmacy_number"] = _v
-        if (_v := _of.department_number) is not UNSET:
-            _out["department_number"] = _v
-        if (_v := _of.hic_number) is not UNSET:
-            _out["hic_number"] = _v
-        if (_v := _of.position_code) is not UNSET:
-            _out["position_code"] = _v
-        if (_v := _of.prior_identifier_number) is not UNSET:
-            _out["prior_identifier_number"] = _v
-        if (_v := _of.unit_number) is not UNSET:
-            _out["unit_number"] = _v
-        if (_v := _of.supplemental_identifier) is not UNSET:
-            _out["supplemental_identifier"] = _v
-        if (_v := _of.reporting_categories) is not UNSET:
-            _out["reporting_categories"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(
-        globals(),
-        "EnrollmentAddress",
-        "EnrollmentContact",
-        "EnrollmentCoverage",
-        "EnrollmentMedicare",
-        "EnrollmentSchool",
-        "Money",
-        "ReportingCategory",
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "first_name",
+            "last_name",
+            "middle_name",
+            "suffix",
+            "address",
+            "ssn",
+            "member_id",
+            "subscriber_number",
+            "gender",
+            "group_or_policy_number",
+            "relationship",
+            "maintenance_type",
+            "maintenance_reason",
+            "benefit_status",
+            "employment_status",
+            "student_status",
+            "marital_status",
+            "citizenship_status",
+            "ethnicity",
+            "handicapped",
+            "cobra_qualifying_event",
+            "confidentiality",
+            "medicare",
+            "school",
+            "eligibility_begin_date",
+            "eligibility_end_date",
+            "education_end_date",
+            "birth_date",
+            "hire_date",
+            "birth_sequence",
+            "death_date",
+            "contacts",
+            "primary_communication_type",
+            "primary_communication_number",
+            "secondary_communication_type",
+            "secondary_communication_number",
+            "late_enrollment",
+            "employment_classes",
+            "wages_amount",
+            "wages_paid_frequency",
+            "spend_down_amount",
+            "premium_amount",
+            "expected_expenditure_amount",
+            "deductible_amount",
+            "copayment_amount",
+            "coinsurance_amount",
+            "substance_abuse",
+            "tobacco_use",
+            "height",
+            "weight",
+            "benefits",
+            "maintenance_effective_date",
+            "client_reporting_category",
+            "client_number",
+            "case_number",
+            "pin",
+            "cross_reference_number",
+            "personal_id_number",
+            "pharmacy_number",
+            "department_number",
+            "hic_number",
+            "position_code",
+            "prior_identifier_number",
+            "unit_number",
+            "supplemental_identifier",
+            "reporting_categories",
+        }
     )
+    _kinds: ClassVar[Kinds] = {
+        "address": Object("EnrollmentAddress"),
+        "gender": Code("GenderTitleCase"),
+        "relationship": Code("EnrollmentRelationship"),
+        "maintenance_type": Code("MaintenanceType"),
+        "maintenance_reason": Code("MaintenanceReason"),
+        "benefit_status": Code("BenefitStatus"),
+        "employment_status": Code("EmploymentStatus"),
+        "student_status": Code("StudentStatus"),
+        "marital_status": Code("MaritalStatus"),
+        "citizenship_status": Code("CitizenshipStatus"),
+        "ethnicity": Code("Ethnicity"),
+        "cobra_qualifying_event": Code("CobraQualifyingEvent"),
+        "medicare": Object("EnrollmentMedicare"),
+        "school": Object("EnrollmentSchool"),
+        "eligibility_begin_date": DATE,
+        "eligibility_end_date": DATE,
+        "education_end_date": DATE,
+        "birth_date": DATE,
+        "hire_date": DATE,
+        "death_date": DATE,
+        "contacts": Array(Object("EnrollmentContact")),
+        "primary_communication_type": Code("CommunicationType"),
+        "secondary_communication_type": Code("CommunicationType"),
+        "employment_classes": Array(Code("EmploymentClass")),
+        "wages_amount": Object("Money"),
+        "wages_paid_frequency": Code("WagesPaidFrequency"),
+        "spend_down_amount": Object("Money"),
+        "premium_amount": Object("Money"),
+        "expected_expenditure_amount": Object("Money"),
+        "deductible_amount": Object("Money"),
+        "copayment_amount": Object("Money"),
+        "coinsurance_amount": Object("Money"),
+        "benefits": Array(Object("EnrollmentCoverage")),
+        "maintenance_effective_date": DATE,
+        "reporting_categories": Array(Object("ReportingCategory")),
+    }

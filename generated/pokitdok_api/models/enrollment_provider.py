@@ -2,18 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    unknown,
-    write_code,
-)
+from .._kinds import Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -21,34 +13,11 @@ if TYPE_CHECKING:
     from .enrollment_provider_type import EnrollmentProviderType
     from .entity_type import EntityType
 
-_EnrollmentProviderType = code_list("EnrollmentProviderType")
-_EntityType = code_list("EntityType")
 
-
-@define(repr=False, eq=False)
+@model
 class EnrollmentProvider(Model):
     """Provider chosen by the member. The one example sends only service_provider_number though two members are
     marked required."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "type_",
-            "patient_status",
-            "last_or_organization_name",
-            "first_name",
-            "middle_name",
-            "prefix",
-            "suffix",
-            "ssn",
-            "service_provider_number",
-            "npi_id",
-            "tax_id",
-            "address",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "type_": "type",
-    }
 
     type_: EnrollmentProviderType | None | Unset = UNSET
     """Kind. Known from the reference tables only. PHI, masked in repr."""
@@ -77,99 +46,27 @@ class EnrollmentProvider(Model):
     address: EnrollmentAddress | None | Unset = UNSET
     """Known from the reference tables only. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "type" in source:
-            _known += 1
-            _v = source["type"]
-            _of.type_ = _EnrollmentProviderType[_v] if isinstance(_v, str) else _v
-        if "entity_type" in source:
-            _known += 1
-            _v = source["entity_type"]
-            _of.entity_type = _EntityType[_v] if isinstance(_v, str) else _v
-        if "patient_status" in source:
-            _known += 1
-            _of.patient_status = source["patient_status"]
-        if "last_or_organization_name" in source:
-            _known += 1
-            _of.last_or_organization_name = source["last_or_organization_name"]
-        if "first_name" in source:
-            _known += 1
-            _of.first_name = source["first_name"]
-        if "middle_name" in source:
-            _known += 1
-            _of.middle_name = source["middle_name"]
-        if "prefix" in source:
-            _known += 1
-            _of.prefix = source["prefix"]
-        if "suffix" in source:
-            _known += 1
-            _of.suffix = source["suffix"]
-        if "ssn" in source:
-            _known += 1
-            _of.ssn = source["ssn"]
-        if "service_provider_number" in source:
-            _known += 1
-            _of.service_provider_number = source["service_provider_number"]
-        if "npi_id" in source:
-            _known += 1
-            _of.npi_id = source["npi_id"]
-        if "tax_id" in source:
-            _known += 1
-            _of.tax_id = source["tax_id"]
-        if "address" in source:
-            _known += 1
-            _v = source["address"]
-            _of.address = (
-                EnrollmentAddress.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentProvider.address")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(EnrollmentProvider, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.type_) is not UNSET:
-            _out["type"] = write_code(_v)
-        if (_v := _of.entity_type) is not UNSET:
-            _out["entity_type"] = write_code(_v)
-        if (_v := _of.patient_status) is not UNSET:
-            _out["patient_status"] = _v
-        if (_v := _of.last_or_organization_name) is not UNSET:
-            _out["last_or_organization_name"] = _v
-        if (_v := _of.first_name) is not UNSET:
-            _out["first_name"] = _v
-        if (_v := _of.middle_name) is not UNSET:
-            _out["middle_name"] = _v
-        if (_v := _of.prefix) is not UNSET:
-            _out["prefix"] = _v
-        if (_v := _of.suffix) is not UNSET:
-            _out["suffix"] = _v
-        if (_v := _of.ssn) is not UNSET:
-            _out["ssn"] = _v
-        if (_v := _of.service_provider_number) is not UNSET:
-            _out["service_provider_number"] = _v
-        if (_v := _of.npi_id) is not UNSET:
-            _out["npi_id"] = _v
-        if (_v := _of.tax_id) is not UNSET:
-            _out["tax_id"] = _v
-        if (_v := _of.address) is not UNSET:
-            _out["address"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "EnrollmentAddress")
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "type_": "type",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "type_",
+            "patient_status",
+            "last_or_organization_name",
+            "first_name",
+            "middle_name",
+            "prefix",
+            "suffix",
+            "ssn",
+            "service_provider_number",
+            "npi_id",
+            "tax_id",
+            "address",
+        }
+    )
+    _kinds: ClassVar[Kinds] = {
+        "type_": Code("EnrollmentProviderType"),
+        "entity_type": Code("EntityType"),
+        "address": Object("EnrollmentAddress"),
+    }

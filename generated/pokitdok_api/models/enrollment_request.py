@@ -2,18 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    unknown,
-    write_code,
-)
+from .._kinds import Array, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -24,26 +16,11 @@ if TYPE_CHECKING:
     from .enrollment_organization import EnrollmentOrganization
     from .enrollment_purpose import EnrollmentPurpose
 
-_EnrollmentAction = code_list("EnrollmentAction")
-_EnrollmentPurpose = code_list("EnrollmentPurpose")
 
-
-@define(repr=False, eq=False)
+@model
 class EnrollmentRequest(Model):
     """JSON form of an X12 834. Required flags come from the benefits enrollment reference; its code values are
     English phrases with capitals, unlike every other endpoint. Also takes AsyncOptions."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "subscriber",
-            "master_policy_number",
-            "dependents",
-            "application_data",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "async_": "async",
-    }
 
     trading_partner_id: str
     """Partner id."""
@@ -89,183 +66,20 @@ class EnrollmentRequest(Model):
     major_version: str | Unset = UNSET
     """Internal "4"; 2015 examples only."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls(
-            cast(Any, UNSET),
-            cast(Any, UNSET),
-            cast(Any, UNSET),
-            cast(Any, UNSET),
-            cast(Any, UNSET),
-            cast(Any, UNSET),
-        )
-        _of: Any = _model
-        _known = 0
-        if "trading_partner_id" in source:
-            _known += 1
-            _of.trading_partner_id = source["trading_partner_id"]
-        if "purpose" in source:
-            _known += 1
-            _v = source["purpose"]
-            _of.purpose = _EnrollmentPurpose[_v] if isinstance(_v, str) else _v
-        if "action" in source:
-            _known += 1
-            _v = source["action"]
-            _of.action = _EnrollmentAction[_v] if isinstance(_v, str) else _v
-        if "payer" in source:
-            _known += 1
-            _v = source["payer"]
-            _of.payer = (
-                EnrollmentOrganization.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentRequest.payer")
-            )
-        if "sponsor" in source:
-            _known += 1
-            _v = source["sponsor"]
-            _of.sponsor = (
-                EnrollmentOrganization.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentRequest.sponsor")
-            )
-        if "subscriber" in source:
-            _known += 1
-            _v = source["subscriber"]
-            _of.subscriber = (
-                EnrollmentMember.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentRequest.subscriber")
-            )
-        if "master_policy_number" in source:
-            _known += 1
-            _of.master_policy_number = source["master_policy_number"]
-        if "reference_number" in source:
-            _known += 1
-            _of.reference_number = source["reference_number"]
-        if "broker" in source:
-            _known += 1
-            _v = source["broker"]
-            _of.broker = (
-                EnrollmentBroker.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentRequest.broker")
-            )
-        if "tpa" in source:
-            _known += 1
-            _v = source["tpa"]
-            _of.tpa = (
-                EnrollmentBroker.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentRequest.tpa")
-            )
-        if "dependents" in source:
-            _known += 1
-            _v = source["dependents"]
-            _of.dependents = (
-                [
-                    EnrollmentMember.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "EnrollmentRequest.dependents[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "EnrollmentRequest.dependents")
-            )
-        if "application_data" in source:
-            _known += 1
-            _v = source["application_data"]
-            _of.application_data = (
-                ApplicationData.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "EnrollmentRequest.application_data")
-            )
-        if "async" in source:
-            _known += 1
-            _of.async_ = source["async"]
-        if "callback_url" in source:
-            _known += 1
-            _of.callback_url = source["callback_url"]
-        if "client_id" in source:
-            _known += 1
-            _of.client_id = source["client_id"]
-        if "correlation_id" in source:
-            _known += 1
-            _of.correlation_id = source["correlation_id"]
-        if "deleted" in source:
-            _known += 1
-            _of.deleted = source["deleted"]
-        if "insert_dt" in source:
-            _known += 1
-            _of.insert_dt = source["insert_dt"]
-        if "update_dt" in source:
-            _known += 1
-            _of.update_dt = source["update_dt"]
-        if "version" in source:
-            _known += 1
-            _of.version = source["version"]
-        if "major_version" in source:
-            _known += 1
-            _of.major_version = source["major_version"]
-        if _known != len(source):
-            _of.additional_properties = unknown(EnrollmentRequest, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.trading_partner_id) is not UNSET:
-            _out["trading_partner_id"] = _v
-        if (_v := _of.purpose) is not UNSET:
-            _out["purpose"] = write_code(_v)
-        if (_v := _of.action) is not UNSET:
-            _out["action"] = write_code(_v)
-        if (_v := _of.payer) is not UNSET:
-            _out["payer"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.sponsor) is not UNSET:
-            _out["sponsor"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.subscriber) is not UNSET:
-            _out["subscriber"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.master_policy_number) is not UNSET:
-            _out["master_policy_number"] = _v
-        if (_v := _of.reference_number) is not UNSET:
-            _out["reference_number"] = _v
-        if (_v := _of.broker) is not UNSET:
-            _out["broker"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.tpa) is not UNSET:
-            _out["tpa"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.dependents) is not UNSET:
-            _out["dependents"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.application_data) is not UNSET:
-            _out["application_data"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.async_) is not UNSET:
-            _out["async"] = _v
-        if (_v := _of.callback_url) is not UNSET:
-            _out["callback_url"] = _v
-        if (_v := _of.client_id) is not UNSET:
-            _out["client_id"] = _v
-        if (_v := _of.correlation_id) is not UNSET:
-            _out["correlation_id"] = _v
-        if (_v := _of.deleted) is not UNSET:
-            _out["deleted"] = _v
-        if (_v := _of.insert_dt) is not UNSET:
-            _out["insert_dt"] = _v
-        if (_v := _of.update_dt) is not UNSET:
-            _out["update_dt"] = _v
-        if (_v := _of.version) is not UNSET:
-            _out["version"] = _v
-        if (_v := _of.major_version) is not UNSET:
-            _out["major_version"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ApplicationData", "EnrollmentBroker", "EnrollmentMember", "EnrollmentOrganization")
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "async_": "async",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {"subscriber", "master_policy_number", "dependents", "application_data"}
+    )
+    _kinds: ClassVar[Kinds] = {
+        "purpose": Code("EnrollmentPurpose"),
+        "action": Code("EnrollmentAction"),
+        "payer": Object("EnrollmentOrganization"),
+        "sponsor": Object("EnrollmentOrganization"),
+        "subscriber": Object("EnrollmentMember"),
+        "broker": Object("EnrollmentBroker"),
+        "tpa": Object("EnrollmentBroker"),
+        "dependents": Array(Object("EnrollmentMember")),
+        "application_data": Object("ApplicationData"),
+    }

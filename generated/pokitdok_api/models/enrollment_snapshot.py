@@ -2,21 +2,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    read_datetime,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE_TIME, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 
-@define(repr=False, eq=False)
+@model
 class EnrollmentSnapshot(Model):
     """Snapshot. The list answers an array."""
 
@@ -29,39 +22,6 @@ class EnrollmentSnapshot(Model):
     client_id: str | None | Unset = UNSET
     """In the table of 2016-05-25 only."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "snapshot_id" in source:
-            _known += 1
-            _of.snapshot_id = source["snapshot_id"]
-        if "snapshot_date" in source:
-            _known += 1
-            _v = source["snapshot_date"]
-            _of.snapshot_date = read_datetime(_v)
-        if "trading_partner_id" in source:
-            _known += 1
-            _of.trading_partner_id = source["trading_partner_id"]
-        if "client_id" in source:
-            _known += 1
-            _of.client_id = source["client_id"]
-        if _known != len(source):
-            _of.additional_properties = unknown(EnrollmentSnapshot, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.snapshot_id) is not UNSET:
-            _out["snapshot_id"] = _v
-        if (_v := _of.snapshot_date) is not UNSET:
-            _out["snapshot_date"] = write_date(_v)
-        if (_v := _of.trading_partner_id) is not UNSET:
-            _out["trading_partner_id"] = _v
-        if (_v := _of.client_id) is not UNSET:
-            _out["client_id"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _kinds: ClassVar[Kinds] = {
+        "snapshot_date": DATE_TIME,
+    }

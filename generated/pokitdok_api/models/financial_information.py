@@ -2,21 +2,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -25,11 +14,8 @@ if TYPE_CHECKING:
     from .payment_method import PaymentMethod
     from .remittance_transaction_type import RemittanceTransactionType
 
-_PaymentMethod = code_list("PaymentMethod")
-_RemittanceTransactionType = code_list("RemittanceTransactionType")
 
-
-@define(repr=False, eq=False)
+@model
 class FinancialInformation(Model):
     """Payment data (BPR, TRN)."""
 
@@ -54,95 +40,11 @@ class FinancialInformation(Model):
     transaction_handling: RemittanceTransactionType | None | Unset = UNSET
     """Handling."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "check_eft_trace_number" in source:
-            _known += 1
-            _of.check_eft_trace_number = source["check_eft_trace_number"]
-        if "transaction_type" in source:
-            _known += 1
-            _of.transaction_type = source["transaction_type"]
-        if "effective_date" in source:
-            _known += 1
-            _v = source["effective_date"]
-            _of.effective_date = read_date(_v)
-        if "payer_id" in source:
-            _known += 1
-            _of.payer_id = source["payer_id"]
-        if "originating_company_id" in source:
-            _known += 1
-            _of.originating_company_id = source["originating_company_id"]
-        if "originating_institution" in source:
-            _known += 1
-            _v = source["originating_institution"]
-            _of.originating_institution = (
-                FinancialInstitution.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "FinancialInformation.originating_institution")
-            )
-        if "receiving_institution" in source:
-            _known += 1
-            _v = source["receiving_institution"]
-            _of.receiving_institution = (
-                FinancialInstitution.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "FinancialInformation.receiving_institution")
-            )
-        if "payment_amount" in source:
-            _known += 1
-            _v = source["payment_amount"]
-            _of.payment_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "FinancialInformation.payment_amount")
-            )
-        if "payment_method" in source:
-            _known += 1
-            _v = source["payment_method"]
-            _of.payment_method = _PaymentMethod[_v] if isinstance(_v, str) else _v
-        if "transaction_handling" in source:
-            _known += 1
-            _v = source["transaction_handling"]
-            _of.transaction_handling = _RemittanceTransactionType[_v] if isinstance(_v, str) else _v
-        if _known != len(source):
-            _of.additional_properties = unknown(FinancialInformation, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.check_eft_trace_number) is not UNSET:
-            _out["check_eft_trace_number"] = _v
-        if (_v := _of.transaction_type) is not UNSET:
-            _out["transaction_type"] = _v
-        if (_v := _of.effective_date) is not UNSET:
-            _out["effective_date"] = write_date(_v)
-        if (_v := _of.payer_id) is not UNSET:
-            _out["payer_id"] = _v
-        if (_v := _of.originating_company_id) is not UNSET:
-            _out["originating_company_id"] = _v
-        if (_v := _of.originating_institution) is not UNSET:
-            _out["originating_institution"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.receiving_institution) is not UNSET:
-            _out["receiving_institution"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.payment_amount) is not UNSET:
-            _out["payment_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.payment_method) is not UNSET:
-            _out["payment_method"] = write_code(_v)
-        if (_v := _of.transaction_handling) is not UNSET:
-            _out["transaction_handling"] = write_code(_v)
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "FinancialInstitution", "Money")
+    _kinds: ClassVar[Kinds] = {
+        "effective_date": DATE,
+        "originating_institution": Object("FinancialInstitution"),
+        "receiving_institution": Object("FinancialInstitution"),
+        "payment_amount": Object("Money"),
+        "payment_method": Code("PaymentMethod"),
+        "transaction_handling": Code("RemittanceTransactionType"),
+    }

@@ -2,32 +2,16 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    read_date,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 
-@define(repr=False, eq=False)
+@model
 class FormQuestion(Model):
     """Answer to one question. Known from the reference tables only; types not documented."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "yes_no_response",
-            "text_response",
-            "date_response",
-            "percent_decimal_response",
-        }
-    )
 
     question_number: str | None | Unset = UNSET
     """Number."""
@@ -40,44 +24,9 @@ class FormQuestion(Model):
     percent_decimal_response: float | None | Unset = UNSET
     """Percentage as decimal. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "question_number" in source:
-            _known += 1
-            _of.question_number = source["question_number"]
-        if "yes_no_response" in source:
-            _known += 1
-            _of.yes_no_response = source["yes_no_response"]
-        if "text_response" in source:
-            _known += 1
-            _of.text_response = source["text_response"]
-        if "date_response" in source:
-            _known += 1
-            _v = source["date_response"]
-            _of.date_response = read_date(_v)
-        if "percent_decimal_response" in source:
-            _known += 1
-            _of.percent_decimal_response = source["percent_decimal_response"]
-        if _known != len(source):
-            _of.additional_properties = unknown(FormQuestion, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.question_number) is not UNSET:
-            _out["question_number"] = _v
-        if (_v := _of.yes_no_response) is not UNSET:
-            _out["yes_no_response"] = _v
-        if (_v := _of.text_response) is not UNSET:
-            _out["text_response"] = _v
-        if (_v := _of.date_response) is not UNSET:
-            _out["date_response"] = write_date(_v)
-        if (_v := _of.percent_decimal_response) is not UNSET:
-            _out["percent_decimal_response"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {"yes_no_response", "text_response", "date_response", "percent_decimal_response"}
+    )
+    _kinds: ClassVar[Kinds] = {
+        "date_response": DATE,
+    }

@@ -2,16 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    null_or_misfit,
-    unknown,
-)
+from .._kinds import Array, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -19,19 +13,9 @@ if TYPE_CHECKING:
     from .hco_consumer_request import HcoConsumerRequest
 
 
-@define(repr=False, eq=False)
+@model
 class HcoBatchRequest(Model):
     """Many at once."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "data",
-            "application_data",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "async_": "async",
-    }
 
     data: list[HcoConsumerRequest]
     """Requests. PHI, masked in repr."""
@@ -42,67 +26,11 @@ class HcoBatchRequest(Model):
     application_data: ApplicationData | Unset = UNSET
     """Accepted beside the members of every X12 request. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls(
-            cast(Any, UNSET),
-            cast(Any, UNSET),
-        )
-        _of: Any = _model
-        _known = 0
-        if "data" in source:
-            _known += 1
-            _v = source["data"]
-            _of.data = (
-                [
-                    HcoConsumerRequest.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "HcoBatchRequest.data[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "HcoBatchRequest.data")
-            )
-        if "callback_url" in source:
-            _known += 1
-            _of.callback_url = source["callback_url"]
-        if "async" in source:
-            _known += 1
-            _of.async_ = source["async"]
-        if "application_data" in source:
-            _known += 1
-            _v = source["application_data"]
-            _of.application_data = (
-                ApplicationData.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "HcoBatchRequest.application_data")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(HcoBatchRequest, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.data) is not UNSET:
-            _out["data"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.callback_url) is not UNSET:
-            _out["callback_url"] = _v
-        if (_v := _of.async_) is not UNSET:
-            _out["async"] = _v
-        if (_v := _of.application_data) is not UNSET:
-            _out["application_data"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ApplicationData", "HcoConsumerRequest")
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "async_": "async",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset({"data", "application_data"})
+    _kinds: ClassVar[Kinds] = {
+        "data": Array(Object("HcoConsumerRequest")),
+        "application_data": Object("ApplicationData"),
+    }

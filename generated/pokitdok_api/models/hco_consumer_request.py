@@ -3,20 +3,10 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -25,37 +15,10 @@ if TYPE_CHECKING:
     from .hco_races import HcoRaces
     from .postal_address import PostalAddress
 
-_HcoGenders = code_list("HcoGenders")
-_HcoRaces = code_list("HcoRaces")
 
-
-@define(repr=False, eq=False)
+@model
 class HcoConsumerRequest(Model):
     """Data for the likelihood-to-pay score."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "address",
-            "patient_responsibility",
-            "birth_date",
-            "age",
-            "gender",
-            "race",
-            "has_diabetes",
-            "has_hypertension",
-            "has_high_cholesterol",
-            "smoker",
-            "bmi",
-            "activity_level",
-            "fico",
-            "debt_to_income_ratio",
-            "has_hsa",
-            "application_data",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "async_": "async",
-    }
 
     address: PostalAddress
     """Address; zipcode compulsory inside. PHI, masked in repr."""
@@ -94,133 +57,33 @@ class HcoConsumerRequest(Model):
     application_data: ApplicationData | Unset = UNSET
     """Accepted beside the members of every X12 request. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls(
-            cast(Any, UNSET),
-            cast(Any, UNSET),
-        )
-        _of: Any = _model
-        _known = 0
-        if "address" in source:
-            _known += 1
-            _v = source["address"]
-            _of.address = (
-                PostalAddress.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "HcoConsumerRequest.address")
-            )
-        if "patient_responsibility" in source:
-            _known += 1
-            _of.patient_responsibility = source["patient_responsibility"]
-        if "birth_date" in source:
-            _known += 1
-            _v = source["birth_date"]
-            _of.birth_date = read_date(_v)
-        if "age" in source:
-            _known += 1
-            _of.age = source["age"]
-        if "gender" in source:
-            _known += 1
-            _v = source["gender"]
-            _of.gender = _HcoGenders[_v] if isinstance(_v, str) else _v
-        if "race" in source:
-            _known += 1
-            _v = source["race"]
-            _of.race = _HcoRaces[_v] if isinstance(_v, str) else _v
-        if "has_diabetes" in source:
-            _known += 1
-            _of.has_diabetes = source["has_diabetes"]
-        if "has_hypertension" in source:
-            _known += 1
-            _of.has_hypertension = source["has_hypertension"]
-        if "has_high_cholesterol" in source:
-            _known += 1
-            _of.has_high_cholesterol = source["has_high_cholesterol"]
-        if "smoker" in source:
-            _known += 1
-            _of.smoker = source["smoker"]
-        if "bmi" in source:
-            _known += 1
-            _of.bmi = source["bmi"]
-        if "activity_level" in source:
-            _known += 1
-            _of.activity_level = source["activity_level"]
-        if "fico" in source:
-            _known += 1
-            _of.fico = source["fico"]
-        if "debt_to_income_ratio" in source:
-            _known += 1
-            _of.debt_to_income_ratio = source["debt_to_income_ratio"]
-        if "has_hsa" in source:
-            _known += 1
-            _of.has_hsa = source["has_hsa"]
-        if "async" in source:
-            _known += 1
-            _of.async_ = source["async"]
-        if "callback_url" in source:
-            _known += 1
-            _of.callback_url = source["callback_url"]
-        if "application_data" in source:
-            _known += 1
-            _v = source["application_data"]
-            _of.application_data = (
-                ApplicationData.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "HcoConsumerRequest.application_data")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(HcoConsumerRequest, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.address) is not UNSET:
-            _out["address"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.patient_responsibility) is not UNSET:
-            _out["patient_responsibility"] = _v
-        if (_v := _of.birth_date) is not UNSET:
-            _out["birth_date"] = write_date(_v)
-        if (_v := _of.age) is not UNSET:
-            _out["age"] = _v
-        if (_v := _of.gender) is not UNSET:
-            _out["gender"] = write_code(_v)
-        if (_v := _of.race) is not UNSET:
-            _out["race"] = write_code(_v)
-        if (_v := _of.has_diabetes) is not UNSET:
-            _out["has_diabetes"] = _v
-        if (_v := _of.has_hypertension) is not UNSET:
-            _out["has_hypertension"] = _v
-        if (_v := _of.has_high_cholesterol) is not UNSET:
-            _out["has_high_cholesterol"] = _v
-        if (_v := _of.smoker) is not UNSET:
-            _out["smoker"] = _v
-        if (_v := _of.bmi) is not UNSET:
-            _out["bmi"] = _v
-        if (_v := _of.activity_level) is not UNSET:
-            _out["activity_level"] = _v
-        if (_v := _of.fico) is not UNSET:
-            _out["fico"] = _v
-        if (_v := _of.debt_to_income_ratio) is not UNSET:
-            _out["debt_to_income_ratio"] = _v
-        if (_v := _of.has_hsa) is not UNSET:
-            _out["has_hsa"] = _v
-        if (_v := _of.async_) is not UNSET:
-            _out["async"] = _v
-        if (_v := _of.callback_url) is not UNSET:
-            _out["callback_url"] = _v
-        if (_v := _of.application_data) is not UNSET:
-            _out["application_data"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ApplicationData", "PostalAddress")
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "async_": "async",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "address",
+            "patient_responsibility",
+            "birth_date",
+            "age",
+            "gender",
+            "race",
+            "has_diabetes",
+            "has_hypertension",
+            "has_high_cholesterol",
+            "smoker",
+            "bmi",
+            "activity_level",
+            "fico",
+            "debt_to_income_ratio",
+            "has_hsa",
+            "application_data",
+        }
+    )
+    _kinds: ClassVar[Kinds] = {
+        "address": Object("PostalAddress"),
+        "birth_date": DATE,
+        "gender": Code("HcoGenders"),
+        "race": Code("HcoRaces"),
+        "application_data": Object("ApplicationData"),
+    }

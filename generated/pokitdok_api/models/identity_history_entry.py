@@ -2,22 +2,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    read_datetime,
-    to_json,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE_TIME, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 
-@define(repr=False, eq=False)
+@model
 class IdentityHistoryEntry(Model):
     """Summary line of a record's past. No example or recording exists; key names are guesses from prose (insert
     date and historical version id)."""
@@ -27,29 +19,6 @@ class IdentityHistoryEntry(Model):
     insert_datetime: datetime.datetime | str | None | Unset = UNSET
     """When that version was stored. Key name unknown; chosen by analogy with Identity."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "version" in source:
-            _known += 1
-            _of.version = source["version"]
-        if "insert_datetime" in source:
-            _known += 1
-            _v = source["insert_datetime"]
-            _of.insert_datetime = read_datetime(_v)
-        if _known != len(source):
-            _of.additional_properties = unknown(IdentityHistoryEntry, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.version) is not UNSET:
-            _out["version"] = to_json(_v)
-        if (_v := _of.insert_datetime) is not UNSET:
-            _out["insert_datetime"] = write_date(_v)
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _kinds: ClassVar[Kinds] = {
+        "insert_datetime": DATE_TIME,
+    }

@@ -2,30 +2,16 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    null_or_misfit,
-    read_datetime,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE_TIME, Array, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 
-@define(repr=False, eq=False)
+@model
 class IdentityIdentifier(Model):
     """Foreign key of a person in one provider's system at one site."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "value",
-        }
-    )
 
     value: str | None | Unset = UNSET
     """The number itself. PHI, masked in repr."""
@@ -41,51 +27,9 @@ class IdentityIdentifier(Model):
     update_datetime: datetime.datetime | str | None | Unset = UNSET
     """Server set. Recordings only."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "value" in source:
-            _known += 1
-            _of.value = source["value"]
-        if "system_uuid" in source:
-            _known += 1
-            _of.system_uuid = source["system_uuid"]
-        if "provider_uuid" in source:
-            _known += 1
-            _of.provider_uuid = source["provider_uuid"]
-        if "location" in source:
-            _known += 1
-            _v = source["location"]
-            _of.location = _v if isinstance(_v, list) else null_or_misfit(_v, "array", "IdentityIdentifier.location")
-        if "insert_datetime" in source:
-            _known += 1
-            _v = source["insert_datetime"]
-            _of.insert_datetime = read_datetime(_v)
-        if "update_datetime" in source:
-            _known += 1
-            _v = source["update_datetime"]
-            _of.update_datetime = read_datetime(_v)
-        if _known != len(source):
-            _of.additional_properties = unknown(IdentityIdentifier, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.value) is not UNSET:
-            _out["value"] = _v
-        if (_v := _of.system_uuid) is not UNSET:
-            _out["system_uuid"] = _v
-        if (_v := _of.provider_uuid) is not UNSET:
-            _out["provider_uuid"] = _v
-        if (_v := _of.location) is not UNSET:
-            _out["location"] = list(_v) if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.insert_datetime) is not UNSET:
-            _out["insert_datetime"] = write_date(_v)
-        if (_v := _of.update_datetime) is not UNSET:
-            _out["update_datetime"] = write_date(_v)
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _masked: ClassVar[frozenset[str]] = frozenset({"value"})
+    _kinds: ClassVar[Kinds] = {
+        "location": Array(),
+        "insert_datetime": DATE_TIME,
+        "update_datetime": DATE_TIME,
+    }

@@ -2,26 +2,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    unknown,
-)
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 
-@define(repr=False, eq=False)
+@model
 class IdentityMatchConfig(Model):
     """Pairing of an algorithm with an input topic. The list shows only the first two fields."""
-
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "field_type_": "_type",
-        "field_uuid": "_uuid",
-        "field_id": "_id",
-    }
 
     algorithm_id: str | None | Unset = UNSET
     """Algorithm name, unique per application."""
@@ -42,63 +31,8 @@ class IdentityMatchConfig(Model):
     deleted: bool | None | Unset = UNSET
     """Soft delete mark."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "algorithm_id" in source:
-            _known += 1
-            _of.algorithm_id = source["algorithm_id"]
-        if "input_topic" in source:
-            _known += 1
-            _of.input_topic = source["input_topic"]
-        if "_type" in source:
-            _known += 1
-            _of.field_type_ = source["_type"]
-        if "_uuid" in source:
-            _known += 1
-            _of.field_uuid = source["_uuid"]
-        if "_id" in source:
-            _known += 1
-            _of.field_id = source["_id"]
-        if "owner_id" in source:
-            _known += 1
-            _of.owner_id = source["owner_id"]
-        if "insert_dt" in source:
-            _known += 1
-            _of.insert_dt = source["insert_dt"]
-        if "update_dt" in source:
-            _known += 1
-            _of.update_dt = source["update_dt"]
-        if "deleted" in source:
-            _known += 1
-            _of.deleted = source["deleted"]
-        if _known != len(source):
-            _of.additional_properties = unknown(IdentityMatchConfig, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.algorithm_id) is not UNSET:
-            _out["algorithm_id"] = _v
-        if (_v := _of.input_topic) is not UNSET:
-            _out["input_topic"] = _v
-        if (_v := _of.field_type_) is not UNSET:
-            _out["_type"] = _v
-        if (_v := _of.field_uuid) is not UNSET:
-            _out["_uuid"] = _v
-        if (_v := _of.field_id) is not UNSET:
-            _out["_id"] = _v
-        if (_v := _of.owner_id) is not UNSET:
-            _out["owner_id"] = _v
-        if (_v := _of.insert_dt) is not UNSET:
-            _out["insert_dt"] = _v
-        if (_v := _of.update_dt) is not UNSET:
-            _out["update_dt"] = _v
-        if (_v := _of.deleted) is not UNSET:
-            _out["deleted"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "field_type_": "_type",
+        "field_uuid": "_uuid",
+        "field_id": "_id",
+    }

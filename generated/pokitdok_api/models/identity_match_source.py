@@ -2,76 +2,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    null_or_misfit,
-    unknown,
-)
+from .._kinds import Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .identity_match_request import IdentityMatchRequest
 
 
-@define(repr=False, eq=False)
+@model
 class IdentityMatchSource(Model):
     """Stored source document."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "data",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "field_source_id": "_source_id",
-    }
 
     field_source_id: str | None | Unset = UNSET
     """Document id."""
     data: IdentityMatchRequest | None | Unset = UNSET
     """What was submitted. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "_source_id" in source:
-            _known += 1
-            _of.field_source_id = source["_source_id"]
-        if "data" in source:
-            _known += 1
-            _v = source["data"]
-            _of.data = (
-                IdentityMatchRequest.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "IdentityMatchSource.data")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(IdentityMatchSource, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.field_source_id) is not UNSET:
-            _out["_source_id"] = _v
-        if (_v := _of.data) is not UNSET:
-            _out["data"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "IdentityMatchRequest")
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "field_source_id": "_source_id",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset({"data"})
+    _kinds: ClassVar[Kinds] = {
+        "data": Object("IdentityMatchRequest"),
+    }

@@ -2,45 +2,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    unknown,
-)
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 
-@define(repr=False, eq=False)
+@model
 class IdentityMatchSourceCreated(Model):
     """Receipt."""
-
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "field_source_id": "_source_id",
-    }
 
     field_source_id: str | None | Unset = UNSET
     """Id of the stored document."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "_source_id" in source:
-            _known += 1
-            _of.field_source_id = source["_source_id"]
-        if _known != len(source):
-            _of.additional_properties = unknown(IdentityMatchSourceCreated, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.field_source_id) is not UNSET:
-            _out["_source_id"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "field_source_id": "_source_id",
+    }

@@ -2,21 +2,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    read_datetime,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE_TIME, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 
-@define(repr=False, eq=False)
+@model
 class IdentityProofReportActivity(Model):
     """Metadata of one call."""
 
@@ -27,34 +20,6 @@ class IdentityProofReportActivity(Model):
     status_code: int | None | Unset = UNSET
     """HTTP status returned."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "activity_id" in source:
-            _known += 1
-            _of.activity_id = source["activity_id"]
-        if "timestamp" in source:
-            _known += 1
-            _v = source["timestamp"]
-            _of.timestamp = read_datetime(_v)
-        if "status_code" in source:
-            _known += 1
-            _of.status_code = source["status_code"]
-        if _known != len(source):
-            _of.additional_properties = unknown(IdentityProofReportActivity, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.activity_id) is not UNSET:
-            _out["activity_id"] = _v
-        if (_v := _of.timestamp) is not UNSET:
-            _out["timestamp"] = write_date(_v)
-        if (_v := _of.status_code) is not UNSET:
-            _out["status_code"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _kinds: ClassVar[Kinds] = {
+        "timestamp": DATE_TIME,
+    }

@@ -2,28 +2,17 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    code_list,
-    read_datetime,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE_TIME, Code, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .identity_proof_report_csv_row_verification_result import IdentityProofReportCsvRowVerificationResult
 
-_IdentityProofReportCsvRowVerificationResult = code_list("IdentityProofReportCsvRowVerificationResult")
 
-
-@define(repr=False, eq=False)
+@model
 class IdentityProofReportCsvRow(Model):
     """Columns of the CSV form; the whole CSV text sits in data as one string."""
 
@@ -48,71 +37,8 @@ class IdentityProofReportCsvRow(Model):
     n_questions: int | None | Unset = UNSET
     """Questions asked."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "start_dt" in source:
-            _known += 1
-            _v = source["start_dt"]
-            _of.start_dt = read_datetime(_v)
-        if "end_dt" in source:
-            _known += 1
-            _v = source["end_dt"]
-            _of.end_dt = read_datetime(_v)
-        if "questionnaire_id" in source:
-            _known += 1
-            _of.questionnaire_id = source["questionnaire_id"]
-        if "verification_result" in source:
-            _known += 1
-            _v = source["verification_result"]
-            _of.verification_result = _IdentityProofReportCsvRowVerificationResult[_v] if isinstance(_v, str) else _v
-        if "generate_activity_id" in source:
-            _known += 1
-            _of.generate_activity_id = source["generate_activity_id"]
-        if "generate_status" in source:
-            _known += 1
-            _of.generate_status = source["generate_status"]
-        if "id_fields" in source:
-            _known += 1
-            _of.id_fields = source["id_fields"]
-        if "is_valid" in source:
-            _known += 1
-            _of.is_valid = source["is_valid"]
-        if "is_verifiable" in source:
-            _known += 1
-            _of.is_verifiable = source["is_verifiable"]
-        if "n_questions" in source:
-            _known += 1
-            _of.n_questions = source["n_questions"]
-        if _known != len(source):
-            _of.additional_properties = unknown(IdentityProofReportCsvRow, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.start_dt) is not UNSET:
-            _out["start_dt"] = write_date(_v)
-        if (_v := _of.end_dt) is not UNSET:
-            _out["end_dt"] = write_date(_v)
-        if (_v := _of.questionnaire_id) is not UNSET:
-            _out["questionnaire_id"] = _v
-        if (_v := _of.verification_result) is not UNSET:
-            _out["verification_result"] = write_code(_v)
-        if (_v := _of.generate_activity_id) is not UNSET:
-            _out["generate_activity_id"] = _v
-        if (_v := _of.generate_status) is not UNSET:
-            _out["generate_status"] = _v
-        if (_v := _of.id_fields) is not UNSET:
-            _out["id_fields"] = _v
-        if (_v := _of.is_valid) is not UNSET:
-            _out["is_valid"] = _v
-        if (_v := _of.is_verifiable) is not UNSET:
-            _out["is_verifiable"] = _v
-        if (_v := _of.n_questions) is not UNSET:
-            _out["n_questions"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _kinds: ClassVar[Kinds] = {
+        "start_dt": DATE_TIME,
+        "end_dt": DATE_TIME,
+        "verification_result": Code("IdentityProofReportCsvRowVerificationResult"),
+    }

@@ -2,39 +2,20 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_datetime,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE_TIME, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .identity_proof_question import IdentityProofQuestion
     from .identity_proof_statuses import IdentityProofStatuses
 
-_IdentityProofStatuses = code_list("IdentityProofStatuses")
 
-
-@define(repr=False, eq=False)
+@model
 class IdentityProofScore(Model):
     """Outcome so far."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "question",
-        }
-    )
 
     status: IdentityProofStatuses | None | Unset = UNSET
     """Verdict."""
@@ -45,54 +26,9 @@ class IdentityProofScore(Model):
     customer_notified: bool | None | Unset = UNSET
     """After success or failure, whether the person was told."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "status" in source:
-            _known += 1
-            _v = source["status"]
-            _of.status = _IdentityProofStatuses[_v] if isinstance(_v, str) else _v
-        if "question" in source:
-            _known += 1
-            _v = source["question"]
-            _of.question = (
-                IdentityProofQuestion.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "IdentityProofScore.question")
-            )
-        if "next_attempt" in source:
-            _known += 1
-            _v = source["next_attempt"]
-            _of.next_attempt = read_datetime(_v)
-        if "customer_notified" in source:
-            _known += 1
-            _of.customer_notified = source["customer_notified"]
-        if _known != len(source):
-            _of.additional_properties = unknown(IdentityProofScore, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.status) is not UNSET:
-            _out["status"] = write_code(_v)
-        if (_v := _of.question) is not UNSET:
-            _out["question"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.next_attempt) is not UNSET:
-            _out["next_attempt"] = write_date(_v)
-        if (_v := _of.customer_notified) is not UNSET:
-            _out["customer_notified"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "IdentityProofQuestion")
+    _masked: ClassVar[frozenset[str]] = frozenset({"question"})
+    _kinds: ClassVar[Kinds] = {
+        "status": Code("IdentityProofStatuses"),
+        "question": Object("IdentityProofQuestion"),
+        "next_attempt": DATE_TIME,
+    }

@@ -2,21 +2,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Array, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -24,32 +13,10 @@ if TYPE_CHECKING:
     from .identity_identifier import IdentityIdentifier
     from .postal_address import PostalAddress
 
-_IdentityGenders = code_list("IdentityGenders")
 
-
-@define(repr=False, eq=False)
+@model
 class IdentityRequest(Model):
     """Person data sent by the caller; no field is marked required."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "prefix",
-            "first_name",
-            "middle_name",
-            "last_name",
-            "suffix",
-            "birth_date",
-            "gender",
-            "email",
-            "phone",
-            "secondary_phone",
-            "address",
-            "member_id",
-            "ssn",
-            "identifiers",
-            "uuid",
-        }
-    )
 
     prefix: str | Unset = UNSET
     """Title. PHI, masked in repr."""
@@ -82,121 +49,28 @@ class IdentityRequest(Model):
     uuid: str | Unset = UNSET
     """Listed in the table; set by the server. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "prefix" in source:
-            _known += 1
-            _of.prefix = source["prefix"]
-        if "first_name" in source:
-            _known += 1
-            _of.first_name = source["first_name"]
-        if "middle_name" in source:
-            _known += 1
-            _of.middle_name = source["middle_name"]
-        if "last_name" in source:
-            _known += 1
-            _of.last_name = source["last_name"]
-        if "suffix" in source:
-            _known += 1
-            _of.suffix = source["suffix"]
-        if "birth_date" in source:
-            _known += 1
-            _v = source["birth_date"]
-            _of.birth_date = read_date(_v)
-        if "gender" in source:
-            _known += 1
-            _v = source["gender"]
-            _of.gender = _IdentityGenders[_v] if isinstance(_v, str) else _v
-        if "email" in source:
-            _known += 1
-            _of.email = source["email"]
-        if "phone" in source:
-            _known += 1
-            _of.phone = source["phone"]
-        if "secondary_phone" in source:
-            _known += 1
-            _of.secondary_phone = source["secondary_phone"]
-        if "address" in source:
-            _known += 1
-            _v = source["address"]
-            _of.address = (
-                PostalAddress.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "IdentityRequest.address")
-            )
-        if "member_id" in source:
-            _known += 1
-            _of.member_id = source["member_id"]
-        if "ssn" in source:
-            _known += 1
-            _of.ssn = source["ssn"]
-        if "identifiers" in source:
-            _known += 1
-            _v = source["identifiers"]
-            _of.identifiers = (
-                [
-                    IdentityIdentifier.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "IdentityRequest.identifiers[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "IdentityRequest.identifiers")
-            )
-        if "uuid" in source:
-            _known += 1
-            _of.uuid = source["uuid"]
-        if _known != len(source):
-            _of.additional_properties = unknown(IdentityRequest, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.prefix) is not UNSET:
-            _out["prefix"] = _v
-        if (_v := _of.first_name) is not UNSET:
-            _out["first_name"] = _v
-        if (_v := _of.middle_name) is not UNSET:
-            _out["middle_name"] = _v
-        if (_v := _of.last_name) is not UNSET:
-            _out["last_name"] = _v
-        if (_v := _of.suffix) is not UNSET:
-            _out["suffix"] = _v
-        if (_v := _of.birth_date) is not UNSET:
-            _out["birth_date"] = write_date(_v)
-        if (_v := _of.gender) is not UNSET:
-            _out["gender"] = write_code(_v)
-        if (_v := _of.email) is not UNSET:
-            _out["email"] = _v
-        if (_v := _of.phone) is not UNSET:
-            _out["phone"] = _v
-        if (_v := _of.secondary_phone) is not UNSET:
-            _out["secondary_phone"] = _v
-        if (_v := _of.address) is not UNSET:
-            _out["address"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.member_id) is not UNSET:
-            _out["member_id"] = _v
-        if (_v := _of.ssn) is not UNSET:
-            _out["ssn"] = _v
-        if (_v := _of.identifiers) is not UNSET:
-            _out["identifiers"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.uuid) is not UNSET:
-            _out["uuid"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "IdentityIdentifier", "PostalAddress")
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "prefix",
+            "first_name",
+            "middle_name",
+            "last_name",
+            "suffix",
+            "birth_date",
+            "gender",
+            "email",
+            "phone",
+            "secondary_phone",
+            "address",
+            "member_id",
+            "ssn",
+            "identifiers",
+            "uuid",
+        }
+    )
+    _kinds: ClassVar[Kinds] = {
+        "birth_date": DATE,
+        "gender": Code("IdentityGenders"),
+        "address": Object("PostalAddress"),
+        "identifiers": Array(Object("IdentityIdentifier")),
+    }

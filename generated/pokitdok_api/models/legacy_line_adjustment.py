@@ -2,46 +2,19 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    null_or_misfit,
-    read_date,
-    to_json,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE, Array, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .legacy_adjustment_item import LegacyAdjustmentItem
 
 
-@define(repr=False, eq=False)
+@model
 class LegacyLineAdjustment(Model):
     """Legacy."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "service_line_paid_amount",
-            "paid_service_unit_count",
-            "cpt_code",
-            "product_id",
-            "procedure_modifier_codes",
-            "procedure_modifiers",
-            "procedure_code_description",
-            "date_paid",
-            "remaining_patient_liability",
-            "adjustment_amount",
-            "adjustment_quantity",
-            "adjustment_information",
-        }
-    )
 
     service_line_number: int | None | Unset = UNSET
     """Line meant; needed when there are several lines and adjustments."""
@@ -70,113 +43,25 @@ class LegacyLineAdjustment(Model):
     adjustment_information: list[LegacyAdjustmentItem] | None | Unset = UNSET
     """Items. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "service_line_number" in source:
-            _known += 1
-            _of.service_line_number = source["service_line_number"]
-        if "service_line_paid_amount" in source:
-            _known += 1
-            _of.service_line_paid_amount = source["service_line_paid_amount"]
-        if "paid_service_unit_count" in source:
-            _known += 1
-            _of.paid_service_unit_count = source["paid_service_unit_count"]
-        if "cpt_code" in source:
-            _known += 1
-            _of.cpt_code = source["cpt_code"]
-        if "product_id" in source:
-            _known += 1
-            _of.product_id = source["product_id"]
-        if "procedure_modifier_codes" in source:
-            _known += 1
-            _v = source["procedure_modifier_codes"]
-            _of.procedure_modifier_codes = (
-                _v
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "LegacyLineAdjustment.procedure_modifier_codes")
-            )
-        if "procedure_modifiers" in source:
-            _known += 1
-            _v = source["procedure_modifiers"]
-            _of.procedure_modifiers = (
-                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "LegacyLineAdjustment.procedure_modifiers")
-            )
-        if "procedure_code_description" in source:
-            _known += 1
-            _of.procedure_code_description = source["procedure_code_description"]
-        if "date_paid" in source:
-            _known += 1
-            _v = source["date_paid"]
-            _of.date_paid = read_date(_v)
-        if "remaining_patient_liability" in source:
-            _known += 1
-            _of.remaining_patient_liability = source["remaining_patient_liability"]
-        if "adjustment_amount" in source:
-            _known += 1
-            _of.adjustment_amount = source["adjustment_amount"]
-        if "adjustment_quantity" in source:
-            _known += 1
-            _of.adjustment_quantity = source["adjustment_quantity"]
-        if "adjustment_information" in source:
-            _known += 1
-            _v = source["adjustment_information"]
-            _of.adjustment_information = (
-                [
-                    LegacyAdjustmentItem.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "LegacyLineAdjustment.adjustment_information[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "LegacyLineAdjustment.adjustment_information")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(LegacyLineAdjustment, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.service_line_number) is not UNSET:
-            _out["service_line_number"] = _v
-        if (_v := _of.service_line_paid_amount) is not UNSET:
-            _out["service_line_paid_amount"] = _v
-        if (_v := _of.paid_service_unit_count) is not UNSET:
-            _out["paid_service_unit_count"] = _v
-        if (_v := _of.cpt_code) is not UNSET:
-            _out["cpt_code"] = _v
-        if (_v := _of.product_id) is not UNSET:
-            _out["product_id"] = _v
-        if (_v := _of.procedure_modifier_codes) is not UNSET:
-            _out["procedure_modifier_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.procedure_modifiers) is not UNSET:
-            _out["procedure_modifiers"] = list(_v) if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.procedure_code_description) is not UNSET:
-            _out["procedure_code_description"] = _v
-        if (_v := _of.date_paid) is not UNSET:
-            _out["date_paid"] = write_date(_v)
-        if (_v := _of.remaining_patient_liability) is not UNSET:
-            _out["remaining_patient_liability"] = _v
-        if (_v := _of.adjustment_amount) is not UNSET:
-            _out["adjustment_amount"] = to_json(_v)
-        if (_v := _of.adjustment_quantity) is not UNSET:
-            _out["adjustment_quantity"] = to_json(_v)
-        if (_v := _of.adjustment_information) is not UNSET:
-            _out["adjustment_information"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "LegacyAdjustmentItem")
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "service_line_paid_amount",
+            "paid_service_unit_count",
+            "cpt_code",
+            "product_id",
+            "procedure_modifier_codes",
+            "procedure_modifiers",
+            "procedure_code_description",
+            "date_paid",
+            "remaining_patient_liability",
+            "adjustment_amount",
+            "adjustment_quantity",
+            "adjustment_information",
+        }
+    )
+    _kinds: ClassVar[Kinds] = {
+        "procedure_modifier_codes": Array(),
+        "procedure_modifiers": Array(),
+        "date_paid": DATE,
+        "adjustment_information": Array(Object("LegacyAdjustmentItem")),
+    }

@@ -2,39 +2,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    code_list,
-    to_json,
-    unknown,
-    write_code,
-)
+from .._kinds import Code, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .application_mode import ApplicationMode
 
-_ApplicationMode = code_list("ApplicationMode")
 
-
-@define(repr=False, eq=False)
+@model
 class Meta(Model):
     """Bookkeeping half of every enveloped answer. Credit and rate members appear only for billed or limited calls;
     only processing_time is always there."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "next_",
-            "previous",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "next_": "next",
-    }
 
     activity_id: str | None | Unset = UNSET
     """Id of the activity that served the call. Documented as a uuid, yet every recording and example carries a
@@ -71,84 +52,10 @@ class Meta(Model):
     test_mode: bool | None | Unset = UNSET
     """Old form of application_mode. Recordings before 2014-08-07 only, always true."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "activity_id" in source:
-            _known += 1
-            _of.activity_id = source["activity_id"]
-        if "application_mode" in source:
-            _known += 1
-            _v = source["application_mode"]
-            _of.application_mode = _ApplicationMode[_v] if isinstance(_v, str) else _v
-        if "credits_billed" in source:
-            _known += 1
-            _of.credits_billed = source["credits_billed"]
-        if "credits_remaining" in source:
-            _known += 1
-            _of.credits_remaining = source["credits_remaining"]
-        if "message" in source:
-            _known += 1
-            _of.message = source["message"]
-        if "next" in source:
-            _known += 1
-            _of.next_ = source["next"]
-        if "previous" in source:
-            _known += 1
-            _of.previous = source["previous"]
-        if "processing_time" in source:
-            _known += 1
-            _of.processing_time = source["processing_time"]
-        if "rate_limit_amount" in source:
-            _known += 1
-            _of.rate_limit_amount = source["rate_limit_amount"]
-        if "rate_limit_cap" in source:
-            _known += 1
-            _of.rate_limit_cap = source["rate_limit_cap"]
-        if "rate_limit_reset" in source:
-            _known += 1
-            _of.rate_limit_reset = source["rate_limit_reset"]
-        if "result_count" in source:
-            _known += 1
-            _of.result_count = source["result_count"]
-        if "test_mode" in source:
-            _known += 1
-            _of.test_mode = source["test_mode"]
-        if _known != len(source):
-            _of.additional_properties = unknown(Meta, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.activity_id) is not UNSET:
-            _out["activity_id"] = _v
-        if (_v := _of.application_mode) is not UNSET:
-            _out["application_mode"] = write_code(_v)
-        if (_v := _of.credits_billed) is not UNSET:
-            _out["credits_billed"] = _v
-        if (_v := _of.credits_remaining) is not UNSET:
-            _out["credits_remaining"] = _v
-        if (_v := _of.message) is not UNSET:
-            _out["message"] = _v
-        if (_v := _of.next_) is not UNSET:
-            _out["next"] = _v
-        if (_v := _of.previous) is not UNSET:
-            _out["previous"] = to_json(_v)
-        if (_v := _of.processing_time) is not UNSET:
-            _out["processing_time"] = _v
-        if (_v := _of.rate_limit_amount) is not UNSET:
-            _out["rate_limit_amount"] = _v
-        if (_v := _of.rate_limit_cap) is not UNSET:
-            _out["rate_limit_cap"] = _v
-        if (_v := _of.rate_limit_reset) is not UNSET:
-            _out["rate_limit_reset"] = _v
-        if (_v := _of.result_count) is not UNSET:
-            _out["result_count"] = _v
-        if (_v := _of.test_mode) is not UNSET:
-            _out["test_mode"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "next_": "next",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset({"next_", "previous"})
+    _kinds: ClassVar[Kinds] = {
+        "application_mode": Code("ApplicationMode"),
+    }

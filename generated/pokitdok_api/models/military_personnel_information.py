@@ -2,35 +2,16 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    read_date,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 
-@define(repr=False, eq=False)
+@model
 class MilitaryPersonnelInformation(Model):
     """Military service (X12 MPI). Known from the reference tables only."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "information_status",
-            "employment_status",
-            "government_service_affiliation",
-            "description",
-            "rank",
-            "start_date",
-            "end_date",
-        }
-    )
 
     information_status: str | None | Unset = UNSET
     """Status of the information. Seen: partial, current, prior. PHI, masked in repr."""
@@ -47,55 +28,18 @@ class MilitaryPersonnelInformation(Model):
     end_date: datetime.date | str | None | Unset = UNSET
     """Service end. ISO 8601 date. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "information_status" in source:
-            _known += 1
-            _of.information_status = source["information_status"]
-        if "employment_status" in source:
-            _known += 1
-            _of.employment_status = source["employment_status"]
-        if "government_service_affiliation" in source:
-            _known += 1
-            _of.government_service_affiliation = source["government_service_affiliation"]
-        if "description" in source:
-            _known += 1
-            _of.description = source["description"]
-        if "rank" in source:
-            _known += 1
-            _of.rank = source["rank"]
-        if "start_date" in source:
-            _known += 1
-            _v = source["start_date"]
-            _of.start_date = read_date(_v)
-        if "end_date" in source:
-            _known += 1
-            _v = source["end_date"]
-            _of.end_date = read_date(_v)
-        if _known != len(source):
-            _of.additional_properties = unknown(MilitaryPersonnelInformation, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.information_status) is not UNSET:
-            _out["information_status"] = _v
-        if (_v := _of.employment_status) is not UNSET:
-            _out["employment_status"] = _v
-        if (_v := _of.government_service_affiliation) is not UNSET:
-            _out["government_service_affiliation"] = _v
-        if (_v := _of.description) is not UNSET:
-            _out["description"] = _v
-        if (_v := _of.rank) is not UNSET:
-            _out["rank"] = _v
-        if (_v := _of.start_date) is not UNSET:
-            _out["start_date"] = write_date(_v)
-        if (_v := _of.end_date) is not UNSET:
-            _out["end_date"] = write_date(_v)
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "information_status",
+            "employment_status",
+            "government_service_affiliation",
+            "description",
+            "rank",
+            "start_date",
+            "end_date",
+        }
+    )
+    _kinds: ClassVar[Kinds] = {
+        "start_date": DATE,
+        "end_date": DATE,
+    }

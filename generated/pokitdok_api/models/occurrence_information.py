@@ -2,38 +2,19 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    code_list,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Code, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .occurrence_type import OccurrenceType
 
-_OccurrenceType = code_list("OccurrenceType")
 
-
-@define(repr=False, eq=False)
+@model
 class OccurrenceInformation(Model):
     """837I occurrence code and date."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "occurrence_type",
-            "occurrence_date",
-            "occurrence_dates",
-        }
-    )
 
     occurrence_type: OccurrenceType | None | Unset = UNSET
     """Occurrence code. PHI, masked in repr."""
@@ -42,36 +23,9 @@ class OccurrenceInformation(Model):
     occurrence_dates: datetime.date | str | None | Unset = UNSET
     """Name used in the table only; never in an example. ISO 8601 date. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "occurrence_type" in source:
-            _known += 1
-            _v = source["occurrence_type"]
-            _of.occurrence_type = _OccurrenceType[_v] if isinstance(_v, str) else _v
-        if "occurrence_date" in source:
-            _known += 1
-            _v = source["occurrence_date"]
-            _of.occurrence_date = read_date(_v)
-        if "occurrence_dates" in source:
-            _known += 1
-            _v = source["occurrence_dates"]
-            _of.occurrence_dates = read_date(_v)
-        if _known != len(source):
-            _of.additional_properties = unknown(OccurrenceInformation, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.occurrence_type) is not UNSET:
-            _out["occurrence_type"] = write_code(_v)
-        if (_v := _of.occurrence_date) is not UNSET:
-            _out["occurrence_date"] = write_date(_v)
-        if (_v := _of.occurrence_dates) is not UNSET:
-            _out["occurrence_dates"] = write_date(_v)
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _masked: ClassVar[frozenset[str]] = frozenset({"occurrence_type", "occurrence_date", "occurrence_dates"})
+    _kinds: ClassVar[Kinds] = {
+        "occurrence_type": Code("OccurrenceType"),
+        "occurrence_date": DATE,
+        "occurrence_dates": DATE,
+    }

@@ -2,32 +2,16 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    read_date,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 
-@define(repr=False, eq=False)
+@model
 class OopMember(Model):
     """Insured person as on the policy."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "id",
-            "birth_date",
-            "first_name",
-            "last_name",
-        }
-    )
 
     id: str | Unset = UNSET
     """Member number; may be left out with birth_date. PHI, masked in repr."""
@@ -38,39 +22,7 @@ class OopMember(Model):
     last_name: str | Unset = UNSET
     """Family name. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "id" in source:
-            _known += 1
-            _of.id = source["id"]
-        if "birth_date" in source:
-            _known += 1
-            _v = source["birth_date"]
-            _of.birth_date = read_date(_v)
-        if "first_name" in source:
-            _known += 1
-            _of.first_name = source["first_name"]
-        if "last_name" in source:
-            _known += 1
-            _of.last_name = source["last_name"]
-        if _known != len(source):
-            _of.additional_properties = unknown(OopMember, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.id) is not UNSET:
-            _out["id"] = _v
-        if (_v := _of.birth_date) is not UNSET:
-            _out["birth_date"] = write_date(_v)
-        if (_v := _of.first_name) is not UNSET:
-            _out["first_name"] = _v
-        if (_v := _of.last_name) is not UNSET:
-            _out["last_name"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _masked: ClassVar[frozenset[str]] = frozenset({"id", "birth_date", "first_name", "last_name"})
+    _kinds: ClassVar[Kinds] = {
+        "birth_date": DATE,
+    }

@@ -2,21 +2,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Array, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -26,30 +15,10 @@ if TYPE_CHECKING:
     from .procedure_id_qualifier import ProcedureIdQualifier
     from .service_type import ServiceType
 
-_CoordinationOfBenefitsRole = code_list("CoordinationOfBenefitsRole")
-_CoverageLevel = code_list("CoverageLevel")
-_ProcedureIdQualifier = code_list("ProcedureIdQualifier")
-_ServiceType = code_list("ServiceType")
 
-
-@define(repr=False, eq=False)
+@model
 class OtherPayer(Model):
     """Other coverage of the member (EB R)."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "coordination_of_benefits",
-            "coordination_of_benefits_date",
-            "coverage_level",
-            "plan_description",
-            "plan_number",
-            "benefit_begin_date",
-            "subscriber",
-            "service_types",
-            "service_type_codes",
-            "procedure_id",
-        }
-    )
 
     id: str | None | Unset = UNSET
     """Payer id. Known from the reference tables only."""
@@ -79,110 +48,27 @@ class OtherPayer(Model):
     procedure_id_qualifier: ProcedureIdQualifier | None | Unset = UNSET
     """Code set. Known from the reference tables only."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "id" in source:
-            _known += 1
-            _of.id = source["id"]
-        if "name" in source:
-            _known += 1
-            _of.name = source["name"]
-        if "coordination_of_benefits" in source:
-            _known += 1
-            _v = source["coordination_of_benefits"]
-            _of.coordination_of_benefits = _CoordinationOfBenefitsRole[_v] if isinstance(_v, str) else _v
-        if "coordination_of_benefits_date" in source:
-            _known += 1
-            _v = source["coordination_of_benefits_date"]
-            _of.coordination_of_benefits_date = read_date(_v)
-        if "coverage_level" in source:
-            _known += 1
-            _v = source["coverage_level"]
-            _of.coverage_level = _CoverageLevel[_v] if isinstance(_v, str) else _v
-        if "plan_description" in source:
-            _known += 1
-            _of.plan_description = source["plan_description"]
-        if "plan_number" in source:
-            _known += 1
-            _of.plan_number = source["plan_number"]
-        if "benefit_begin_date" in source:
-            _known += 1
-            _v = source["benefit_begin_date"]
-            _of.benefit_begin_date = read_date(_v)
-        if "subscriber" in source:
-            _known += 1
-            _v = source["subscriber"]
-            _of.subscriber = (
-                EligibilitySubscriber.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "OtherPayer.subscriber")
-            )
-        if "service_types" in source:
-            _known += 1
-            _v = source["service_types"]
-            _of.service_types = (
-                [_ServiceType[_i] if isinstance(_i, str) else _i for _i in _v]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "OtherPayer.service_types")
-            )
-        if "service_type_codes" in source:
-            _known += 1
-            _v = source["service_type_codes"]
-            _of.service_type_codes = (
-                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "OtherPayer.service_type_codes")
-            )
-        if "procedure_id" in source:
-            _known += 1
-            _of.procedure_id = source["procedure_id"]
-        if "procedure_id_qualifier" in source:
-            _known += 1
-            _v = source["procedure_id_qualifier"]
-            _of.procedure_id_qualifier = _ProcedureIdQualifier[_v] if isinstance(_v, str) else _v
-        if _known != len(source):
-            _of.additional_properties = unknown(OtherPayer, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.id) is not UNSET:
-            _out["id"] = _v
-        if (_v := _of.name) is not UNSET:
-            _out["name"] = _v
-        if (_v := _of.coordination_of_benefits) is not UNSET:
-            _out["coordination_of_benefits"] = write_code(_v)
-        if (_v := _of.coordination_of_benefits_date) is not UNSET:
-            _out["coordination_of_benefits_date"] = write_date(_v)
-        if (_v := _of.coverage_level) is not UNSET:
-            _out["coverage_level"] = write_code(_v)
-        if (_v := _of.plan_description) is not UNSET:
-            _out["plan_description"] = _v
-        if (_v := _of.plan_number) is not UNSET:
-            _out["plan_number"] = _v
-        if (_v := _of.benefit_begin_date) is not UNSET:
-            _out["benefit_begin_date"] = write_date(_v)
-        if (_v := _of.subscriber) is not UNSET:
-            _out["subscriber"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.service_types) is not UNSET:
-            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.service_type_codes) is not UNSET:
-            _out["service_type_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.procedure_id) is not UNSET:
-            _out["procedure_id"] = _v
-        if (_v := _of.procedure_id_qualifier) is not UNSET:
-            _out["procedure_id_qualifier"] = write_code(_v)
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "EligibilitySubscriber")
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "coordination_of_benefits",
+            "coordination_of_benefits_date",
+            "coverage_level",
+            "plan_description",
+            "plan_number",
+            "benefit_begin_date",
+            "subscriber",
+            "service_types",
+            "service_type_codes",
+            "procedure_id",
+        }
+    )
+    _kinds: ClassVar[Kinds] = {
+        "coordination_of_benefits": Code("CoordinationOfBenefitsRole"),
+        "coordination_of_benefits_date": DATE,
+        "coverage_level": Code("CoverageLevel"),
+        "benefit_begin_date": DATE,
+        "subscriber": Object("EligibilitySubscriber"),
+        "service_types": Array(Code("ServiceType")),
+        "service_type_codes": Array(),
+        "procedure_id_qualifier": Code("ProcedureIdQualifier"),
+    }

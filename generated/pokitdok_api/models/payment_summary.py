@@ -2,27 +2,17 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    null_or_misfit,
-    read_date,
-    read_datetime,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE, DATE_TIME, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .money import Money
 
 
-@define(repr=False, eq=False)
+@model
 class PaymentSummary(Model):
     """Row of the payment list."""
 
@@ -43,72 +33,8 @@ class PaymentSummary(Model):
     transaction_count: int | None | Unset = UNSET
     """Transactions inside."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "id" in source:
-            _known += 1
-            _of.id = source["id"]
-        if "effective_date" in source:
-            _known += 1
-            _v = source["effective_date"]
-            _of.effective_date = read_date(_v)
-        if "linked_activity_count" in source:
-            _known += 1
-            _of.linked_activity_count = source["linked_activity_count"]
-        if "payment_type" in source:
-            _known += 1
-            _of.payment_type = source["payment_type"]
-        if "received_date" in source:
-            _known += 1
-            _v = source["received_date"]
-            _of.received_date = read_datetime(_v)
-        if "total" in source:
-            _known += 1
-            _v = source["total"]
-            _of.total = (
-                Money.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "PaymentSummary.total")
-            )
-        if "trading_partner_id" in source:
-            _known += 1
-            _of.trading_partner_id = source["trading_partner_id"]
-        if "transaction_count" in source:
-            _known += 1
-            _of.transaction_count = source["transaction_count"]
-        if _known != len(source):
-            _of.additional_properties = unknown(PaymentSummary, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.id) is not UNSET:
-            _out["id"] = _v
-        if (_v := _of.effective_date) is not UNSET:
-            _out["effective_date"] = write_date(_v)
-        if (_v := _of.linked_activity_count) is not UNSET:
-            _out["linked_activity_count"] = _v
-        if (_v := _of.payment_type) is not UNSET:
-            _out["payment_type"] = _v
-        if (_v := _of.received_date) is not UNSET:
-            _out["received_date"] = write_date(_v)
-        if (_v := _of.total) is not UNSET:
-            _out["total"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.trading_partner_id) is not UNSET:
-            _out["trading_partner_id"] = _v
-        if (_v := _of.transaction_count) is not UNSET:
-            _out["transaction_count"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "Money")
+    _kinds: ClassVar[Kinds] = {
+        "effective_date": DATE,
+        "received_date": DATE_TIME,
+        "total": Object("Money"),
+    }

@@ -2,43 +2,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    unknown,
-    write_code,
-)
+from .._kinds import Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .money import Money
     from .service_type import ServiceType
 
-_ServiceType = code_list("ServiceType")
 
-
-@define(repr=False, eq=False)
+@model
 class PharmacyCopay(Model):
     """Pharmacy copay. Known from the reference tables only."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "copayment",
-            "tier",
-            "type_",
-            "notes",
-            "supply",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "type_": "type",
-    }
 
     copayment: Money | None | Unset = UNSET
     """Amount. PHI, masked in repr."""
@@ -51,56 +28,11 @@ class PharmacyCopay(Model):
     supply: str | None | Unset = UNSET
     """Supply. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "copayment" in source:
-            _known += 1
-            _v = source["copayment"]
-            _of.copayment = (
-                Money.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "PharmacyCopay.copayment")
-            )
-        if "tier" in source:
-            _known += 1
-            _of.tier = source["tier"]
-        if "type" in source:
-            _known += 1
-            _v = source["type"]
-            _of.type_ = _ServiceType[_v] if isinstance(_v, str) else _v
-        if "notes" in source:
-            _known += 1
-            _of.notes = source["notes"]
-        if "supply" in source:
-            _known += 1
-            _of.supply = source["supply"]
-        if _known != len(source):
-            _of.additional_properties = unknown(PharmacyCopay, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.copayment) is not UNSET:
-            _out["copayment"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.tier) is not UNSET:
-            _out["tier"] = _v
-        if (_v := _of.type_) is not UNSET:
-            _out["type"] = write_code(_v)
-        if (_v := _of.notes) is not UNSET:
-            _out["notes"] = _v
-        if (_v := _of.supply) is not UNSET:
-            _out["supply"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "Money")
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "type_": "type",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset({"copayment", "tier", "type_", "notes", "supply"})
+    _kinds: ClassVar[Kinds] = {
+        "copayment": Object("Money"),
+        "type_": Code("ServiceType"),
+    }

@@ -2,21 +2,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Array, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -24,23 +13,10 @@ if TYPE_CHECKING:
     from .message import Message
     from .service_type import ServiceType
 
-_CoverageLevel = code_list("CoverageLevel")
-_ServiceType = code_list("ServiceType")
 
-
-@define(repr=False, eq=False)
+@model
 class PlanBenefitDescription(Model):
     """Plan benefit text. Known from the reference tables only."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "benefit_begin",
-            "messages",
-            "coverage_level",
-            "service_types",
-            "service_type_codes",
-        }
-    )
 
     benefit_begin: datetime.date | str | None | Unset = UNSET
     """Start of plan benefits. ISO 8601 date. PHI, masked in repr."""
@@ -53,74 +29,13 @@ class PlanBenefitDescription(Model):
     service_type_codes: list[str] | None | Unset = UNSET
     """X12 codes of service_types. Not in recordings of 2014-15. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "benefit_begin" in source:
-            _known += 1
-            _v = source["benefit_begin"]
-            _of.benefit_begin = read_date(_v)
-        if "messages" in source:
-            _known += 1
-            _v = source["messages"]
-            _of.messages = (
-                [
-                    Message.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "PlanBenefitDescription.messages[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "PlanBenefitDescription.messages")
-            )
-        if "coverage_level" in source:
-            _known += 1
-            _v = source["coverage_level"]
-            _of.coverage_level = _CoverageLevel[_v] if isinstance(_v, str) else _v
-        if "service_types" in source:
-            _known += 1
-            _v = source["service_types"]
-            _of.service_types = (
-                [_ServiceType[_i] if isinstance(_i, str) else _i for _i in _v]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "PlanBenefitDescription.service_types")
-            )
-        if "service_type_codes" in source:
-            _known += 1
-            _v = source["service_type_codes"]
-            _of.service_type_codes = (
-                _v if isinstance(_v, list) else null_or_misfit(_v, "array", "PlanBenefitDescription.service_type_codes")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(PlanBenefitDescription, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.benefit_begin) is not UNSET:
-            _out["benefit_begin"] = write_date(_v)
-        if (_v := _of.messages) is not UNSET:
-            _out["messages"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.coverage_level) is not UNSET:
-            _out["coverage_level"] = write_code(_v)
-        if (_v := _of.service_types) is not UNSET:
-            _out["service_types"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.service_type_codes) is not UNSET:
-            _out["service_type_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "Message")
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {"benefit_begin", "messages", "coverage_level", "service_types", "service_type_codes"}
+    )
+    _kinds: ClassVar[Kinds] = {
+        "benefit_begin": DATE,
+        "messages": Array(Object("Message")),
+        "coverage_level": Code("CoverageLevel"),
+        "service_types": Array(Code("ServiceType")),
+        "service_type_codes": Array(),
+    }

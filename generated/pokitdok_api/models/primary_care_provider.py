@@ -2,19 +2,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE, Array, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -22,28 +13,10 @@ if TYPE_CHECKING:
     from .postal_address import PostalAddress
 
 
-@define(repr=False, eq=False)
+@model
 class PrimaryCareProvider(Model):
     """PCP of the member. Known from the reference tables only. Links a person to a provider, so treat it as
     patient data."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "first_name",
-            "middle_name",
-            "last_name",
-            "suffix",
-            "organization_name",
-            "phone",
-            "email",
-            "url",
-            "fax",
-            "address",
-            "messages",
-            "primary_care_provider_begin_date",
-            "primary_care_provider_end_date",
-        }
-    )
 
     first_name: str | None | Unset = UNSET
     """First name. PHI, masked in repr."""
@@ -72,111 +45,26 @@ class PrimaryCareProvider(Model):
     primary_care_provider_end_date: datetime.date | str | None | Unset = UNSET
     """Until. ISO 8601 date. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "first_name" in source:
-            _known += 1
-            _of.first_name = source["first_name"]
-        if "middle_name" in source:
-            _known += 1
-            _of.middle_name = source["middle_name"]
-        if "last_name" in source:
-            _known += 1
-            _of.last_name = source["last_name"]
-        if "suffix" in source:
-            _known += 1
-            _of.suffix = source["suffix"]
-        if "organization_name" in source:
-            _known += 1
-            _of.organization_name = source["organization_name"]
-        if "phone" in source:
-            _known += 1
-            _of.phone = source["phone"]
-        if "email" in source:
-            _known += 1
-            _of.email = source["email"]
-        if "url" in source:
-            _known += 1
-            _of.url = source["url"]
-        if "fax" in source:
-            _known += 1
-            _of.fax = source["fax"]
-        if "address" in source:
-            _known += 1
-            _v = source["address"]
-            _of.address = (
-                PostalAddress.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "PrimaryCareProvider.address")
-            )
-        if "messages" in source:
-            _known += 1
-            _v = source["messages"]
-            _of.messages = (
-                [
-                    Message.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "PrimaryCareProvider.messages[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "PrimaryCareProvider.messages")
-            )
-        if "primary_care_provider_begin_date" in source:
-            _known += 1
-            _v = source["primary_care_provider_begin_date"]
-            _of.primary_care_provider_begin_date = read_date(_v)
-        if "primary_care_provider_end_date" in source:
-            _known += 1
-            _v = source["primary_care_provider_end_date"]
-            _of.primary_care_provider_end_date = read_date(_v)
-        if _known != len(source):
-            _of.additional_properties = unknown(PrimaryCareProvider, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.first_name) is not UNSET:
-            _out["first_name"] = _v
-        if (_v := _of.middle_name) is not UNSET:
-            _out["middle_name"] = _v
-        if (_v := _of.last_name) is not UNSET:
-            _out["last_name"] = _v
-        if (_v := _of.suffix) is not UNSET:
-            _out["suffix"] = _v
-        if (_v := _of.organization_name) is not UNSET:
-            _out["organization_name"] = _v
-        if (_v := _of.phone) is not UNSET:
-            _out["phone"] = _v
-        if (_v := _of.email) is not UNSET:
-            _out["email"] = _v
-        if (_v := _of.url) is not UNSET:
-            _out["url"] = _v
-        if (_v := _of.fax) is not UNSET:
-            _out["fax"] = _v
-        if (_v := _of.address) is not UNSET:
-            _out["address"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.messages) is not UNSET:
-            _out["messages"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.primary_care_provider_begin_date) is not UNSET:
-            _out["primary_care_provider_begin_date"] = write_date(_v)
-        if (_v := _of.primary_care_provider_end_date) is not UNSET:
-            _out["primary_care_provider_end_date"] = write_date(_v)
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "Message", "PostalAddress")
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "first_name",
+            "middle_name",
+            "last_name",
+            "suffix",
+            "organization_name",
+            "phone",
+            "email",
+            "url",
+            "fax",
+            "address",
+            "messages",
+            "primary_care_provider_begin_date",
+            "primary_care_provider_end_date",
+        }
+    )
+    _kinds: ClassVar[Kinds] = {
+        "address": Object("PostalAddress"),
+        "messages": Array(Object("Message")),
+        "primary_care_provider_begin_date": DATE,
+        "primary_care_provider_end_date": DATE,
+    }

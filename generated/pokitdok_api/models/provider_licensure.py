@@ -2,33 +2,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    code_list,
-    unknown,
-    write_code,
-)
+from .._kinds import Code, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .provider_licensure_status import ProviderLicensureStatus
     from .provider_licensure_verified import ProviderLicensureVerified
 
-_ProviderLicensureStatus = code_list("ProviderLicensureStatus")
-_ProviderLicensureVerified = code_list("ProviderLicensureVerified")
 
-
-@define(repr=False, eq=False)
+@model
 class ProviderLicensure(Model):
     """State licence."""
-
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "type_": "type",
-    }
 
     number: str | None | Unset = UNSET
     """Number."""
@@ -47,60 +34,10 @@ class ProviderLicensure(Model):
     renewal_date: str | None | Unset = UNSET
     """Renewal. Table of 2016-06-09 only."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "number" in source:
-            _known += 1
-            _of.number = source["number"]
-        if "state" in source:
-            _known += 1
-            _of.state = source["state"]
-        if "status" in source:
-            _known += 1
-            _v = source["status"]
-            _of.status = _ProviderLicensureStatus[_v] if isinstance(_v, str) else _v
-        if "expiration_date" in source:
-            _known += 1
-            _of.expiration_date = source["expiration_date"]
-        if "as_of_date" in source:
-            _known += 1
-            _of.as_of_date = source["as_of_date"]
-        if "verified" in source:
-            _known += 1
-            _v = source["verified"]
-            _of.verified = _ProviderLicensureVerified[_v] if isinstance(_v, str) else _v
-        if "type" in source:
-            _known += 1
-            _of.type_ = source["type"]
-        if "renewal_date" in source:
-            _known += 1
-            _of.renewal_date = source["renewal_date"]
-        if _known != len(source):
-            _of.additional_properties = unknown(ProviderLicensure, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.number) is not UNSET:
-            _out["number"] = _v
-        if (_v := _of.state) is not UNSET:
-            _out["state"] = _v
-        if (_v := _of.status) is not UNSET:
-            _out["status"] = write_code(_v)
-        if (_v := _of.expiration_date) is not UNSET:
-            _out["expiration_date"] = _v
-        if (_v := _of.as_of_date) is not UNSET:
-            _out["as_of_date"] = _v
-        if (_v := _of.verified) is not UNSET:
-            _out["verified"] = write_code(_v)
-        if (_v := _of.type_) is not UNSET:
-            _out["type"] = _v
-        if (_v := _of.renewal_date) is not UNSET:
-            _out["renewal_date"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "type_": "type",
+    }
+    _kinds: ClassVar[Kinds] = {
+        "status": Code("ProviderLicensureStatus"),
+        "verified": Code("ProviderLicensureVerified"),
+    }

@@ -2,32 +2,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    code_list,
-    to_json,
-    unknown,
-    write_code,
-)
+from .._kinds import Code, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .provider_education_types import ProviderEducationTypes
 
-_ProviderEducationTypes = code_list("ProviderEducationTypes")
 
-
-@define(repr=False, eq=False)
+@model
 class ProviderResidency(Model):
     """Training step."""
-
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "type_": "type",
-    }
 
     institution_name: str | None | Unset = UNSET
     """Where."""
@@ -42,49 +29,9 @@ class ProviderResidency(Model):
     specialty: str | None | Unset = UNSET
     """Field."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "institution_name" in source:
-            _known += 1
-            _of.institution_name = source["institution_name"]
-        if "type" in source:
-            _known += 1
-            _v = source["type"]
-            _of.type_ = _ProviderEducationTypes[_v] if isinstance(_v, str) else _v
-        if "to_year" in source:
-            _known += 1
-            _of.to_year = source["to_year"]
-        if "from_year" in source:
-            _known += 1
-            _of.from_year = source["from_year"]
-        if "city" in source:
-            _known += 1
-            _of.city = source["city"]
-        if "specialty" in source:
-            _known += 1
-            _of.specialty = source["specialty"]
-        if _known != len(source):
-            _of.additional_properties = unknown(ProviderResidency, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.institution_name) is not UNSET:
-            _out["institution_name"] = _v
-        if (_v := _of.type_) is not UNSET:
-            _out["type"] = write_code(_v)
-        if (_v := _of.to_year) is not UNSET:
-            _out["to_year"] = to_json(_v)
-        if (_v := _of.from_year) is not UNSET:
-            _out["from_year"] = _v
-        if (_v := _of.city) is not UNSET:
-            _out["city"] = _v
-        if (_v := _of.specialty) is not UNSET:
-            _out["specialty"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "type_": "type",
+    }
+    _kinds: ClassVar[Kinds] = {
+        "type_": Code("ProviderEducationTypes"),
+    }

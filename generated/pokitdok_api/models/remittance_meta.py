@@ -2,45 +2,20 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    read_date,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 
-@define(repr=False, eq=False)
+@model
 class RemittanceMeta(Model):
     """File data."""
 
     transaction_created_date: datetime.date | str | None | Unset = UNSET
     """Made by the partner on. ISO 8601 date."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "transaction_created_date" in source:
-            _known += 1
-            _v = source["transaction_created_date"]
-            _of.transaction_created_date = read_date(_v)
-        if _known != len(source):
-            _of.additional_properties = unknown(RemittanceMeta, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.transaction_created_date) is not UNSET:
-            _out["transaction_created_date"] = write_date(_v)
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _kinds: ClassVar[Kinds] = {
+        "transaction_created_date": DATE,
+    }

@@ -2,21 +2,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Array, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -25,30 +14,10 @@ if TYPE_CHECKING:
     from .remittance_adjustment import RemittanceAdjustment
     from .remittance_procedure_qualifier import RemittanceProcedureQualifier
 
-_RemittanceProcedureQualifier = code_list("RemittanceProcedureQualifier")
 
-
-@define(repr=False, eq=False)
+@model
 class RemittanceService(Model):
     """Line of a paid claim (SVC)."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "adjudicated_procedure_code",
-            "adjudicated_procedure_modifier_codes",
-            "charge_amount",
-            "allowed_amount",
-            "late_filing_amount",
-            "provider_payment_amount",
-            "submitted_procedure_code",
-            "service_units_paid",
-            "service_units_submitted",
-            "control_number",
-            "service_date",
-            "adjustments",
-            "remarks",
-        }
-    )
 
     adjudicated_procedure_code: str | None | Unset = UNSET
     """Procedure code. PHI, masked in repr."""
@@ -81,153 +50,31 @@ class RemittanceService(Model):
     remarks: list[Remark] | None | Unset = UNSET
     """Remarks. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "adjudicated_procedure_code" in source:
-            _known += 1
-            _of.adjudicated_procedure_code = source["adjudicated_procedure_code"]
-        if "adjudicated_procedure_code_qualifier" in source:
-            _known += 1
-            _v = source["adjudicated_procedure_code_qualifier"]
-            _of.adjudicated_procedure_code_qualifier = _RemittanceProcedureQualifier[_v] if isinstance(_v, str) else _v
-        if "adjudicated_procedure_modifier_codes" in source:
-            _known += 1
-            _v = source["adjudicated_procedure_modifier_codes"]
-            _of.adjudicated_procedure_modifier_codes = (
-                _v
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "RemittanceService.adjudicated_procedure_modifier_codes")
-            )
-        if "charge_amount" in source:
-            _known += 1
-            _v = source["charge_amount"]
-            _of.charge_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "RemittanceService.charge_amount")
-            )
-        if "allowed_amount" in source:
-            _known += 1
-            _v = source["allowed_amount"]
-            _of.allowed_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "RemittanceService.allowed_amount")
-            )
-        if "late_filing_amount" in source:
-            _known += 1
-            _v = source["late_filing_amount"]
-            _of.late_filing_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "RemittanceService.late_filing_amount")
-            )
-        if "provider_payment_amount" in source:
-            _known += 1
-            _v = source["provider_payment_amount"]
-            _of.provider_payment_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "RemittanceService.provider_payment_amount")
-            )
-        if "submitted_procedure_code" in source:
-            _known += 1
-            _of.submitted_procedure_code = source["submitted_procedure_code"]
-        if "service_units_paid" in source:
-            _known += 1
-            _of.service_units_paid = source["service_units_paid"]
-        if "service_units_submitted" in source:
-            _known += 1
-            _of.service_units_submitted = source["service_units_submitted"]
-        if "control_number" in source:
-            _known += 1
-            _of.control_number = source["control_number"]
-        if "location_number" in source:
-            _known += 1
-            _of.location_number = source["location_number"]
-        if "service_date" in source:
-            _known += 1
-            _v = source["service_date"]
-            _of.service_date = read_date(_v)
-        if "adjustments" in source:
-            _known += 1
-            _v = source["adjustments"]
-            _of.adjustments = (
-                [
-                    RemittanceAdjustment.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "RemittanceService.adjustments[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "RemittanceService.adjustments")
-            )
-        if "remarks" in source:
-            _known += 1
-            _v = source["remarks"]
-            _of.remarks = (
-                [
-                    Remark.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "RemittanceService.remarks[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "RemittanceService.remarks")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(RemittanceService, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.adjudicated_procedure_code) is not UNSET:
-            _out["adjudicated_procedure_code"] = _v
-        if (_v := _of.adjudicated_procedure_code_qualifier) is not UNSET:
-            _out["adjudicated_procedure_code_qualifier"] = write_code(_v)
-        if (_v := _of.adjudicated_procedure_modifier_codes) is not UNSET:
-            _out["adjudicated_procedure_modifier_codes"] = list(_v) if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.charge_amount) is not UNSET:
-            _out["charge_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.allowed_amount) is not UNSET:
-            _out["allowed_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.late_filing_amount) is not UNSET:
-            _out["late_filing_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.provider_payment_amount) is not UNSET:
-            _out["provider_payment_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.submitted_procedure_code) is not UNSET:
-            _out["submitted_procedure_code"] = _v
-        if (_v := _of.service_units_paid) is not UNSET:
-            _out["service_units_paid"] = _v
-        if (_v := _of.service_units_submitted) is not UNSET:
-            _out["service_units_submitted"] = _v
-        if (_v := _of.control_number) is not UNSET:
-            _out["control_number"] = _v
-        if (_v := _of.location_number) is not UNSET:
-            _out["location_number"] = _v
-        if (_v := _of.service_date) is not UNSET:
-            _out["service_date"] = write_date(_v)
-        if (_v := _of.adjustments) is not UNSET:
-            _out["adjustments"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.remarks) is not UNSET:
-            _out["remarks"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "Money", "Remark", "RemittanceAdjustment")
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "adjudicated_procedure_code",
+            "adjudicated_procedure_modifier_codes",
+            "charge_amount",
+            "allowed_amount",
+            "late_filing_amount",
+            "provider_payment_amount",
+            "submitted_procedure_code",
+            "service_units_paid",
+            "service_units_submitted",
+            "control_number",
+            "service_date",
+            "adjustments",
+            "remarks",
+        }
+    )
+    _kinds: ClassVar[Kinds] = {
+        "adjudicated_procedure_code_qualifier": Code("RemittanceProcedureQualifier"),
+        "adjudicated_procedure_modifier_codes": Array(),
+        "charge_amount": Object("Money"),
+        "allowed_amount": Object("Money"),
+        "late_filing_amount": Object("Money"),
+        "provider_payment_amount": Object("Money"),
+        "service_date": DATE,
+        "adjustments": Array(Object("RemittanceAdjustment")),
+        "remarks": Array(Object("Remark")),
+    }

@@ -2,26 +2,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    unknown,
-)
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 
-@define(repr=False, eq=False)
+@model
 class ResponsePercentiles(Model):
     """Keys are digits."""
-
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "field_50": "50",
-        "field_75": "75",
-        "field_95": "95",
-    }
 
     field_50: float | None | Unset = UNSET
     """Median."""
@@ -30,33 +19,8 @@ class ResponsePercentiles(Model):
     field_95: float | None | Unset = UNSET
     """95th."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "50" in source:
-            _known += 1
-            _of.field_50 = source["50"]
-        if "75" in source:
-            _known += 1
-            _of.field_75 = source["75"]
-        if "95" in source:
-            _known += 1
-            _of.field_95 = source["95"]
-        if _known != len(source):
-            _of.additional_properties = unknown(ResponsePercentiles, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.field_50) is not UNSET:
-            _out["50"] = _v
-        if (_v := _of.field_75) is not UNSET:
-            _out["75"] = _v
-        if (_v := _of.field_95) is not UNSET:
-            _out["95"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "field_50": "50",
+        "field_75": "75",
+        "field_95": "95",
+    }

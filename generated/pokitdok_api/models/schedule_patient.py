@@ -3,38 +3,16 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    read_date,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 
-@define(repr=False, eq=False)
+@model
 class SchedulePatient(Model):
     """Patient of an appointment."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "uuid",
-            "field_uuid",
-            "first_name",
-            "last_name",
-            "birth_date",
-            "email",
-            "phone",
-            "member_id",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "field_uuid": "_uuid",
-    }
 
     uuid: str | None | Unset = UNSET
     """User id. Name in requests and in the registration answer since 2016-06-28. PHI, masked in repr."""
@@ -54,59 +32,12 @@ class SchedulePatient(Model):
     member_id: str | None | Unset = UNSET
     """Member number. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "uuid" in source:
-            _known += 1
-            _of.uuid = source["uuid"]
-        if "_uuid" in source:
-            _known += 1
-            _of.field_uuid = source["_uuid"]
-        if "first_name" in source:
-            _known += 1
-            _of.first_name = source["first_name"]
-        if "last_name" in source:
-            _known += 1
-            _of.last_name = source["last_name"]
-        if "birth_date" in source:
-            _known += 1
-            _v = source["birth_date"]
-            _of.birth_date = read_date(_v)
-        if "email" in source:
-            _known += 1
-            _of.email = source["email"]
-        if "phone" in source:
-            _known += 1
-            _of.phone = source["phone"]
-        if "member_id" in source:
-            _known += 1
-            _of.member_id = source["member_id"]
-        if _known != len(source):
-            _of.additional_properties = unknown(SchedulePatient, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.uuid) is not UNSET:
-            _out["uuid"] = _v
-        if (_v := _of.field_uuid) is not UNSET:
-            _out["_uuid"] = _v
-        if (_v := _of.first_name) is not UNSET:
-            _out["first_name"] = _v
-        if (_v := _of.last_name) is not UNSET:
-            _out["last_name"] = _v
-        if (_v := _of.birth_date) is not UNSET:
-            _out["birth_date"] = write_date(_v)
-        if (_v := _of.email) is not UNSET:
-            _out["email"] = _v
-        if (_v := _of.phone) is not UNSET:
-            _out["phone"] = _v
-        if (_v := _of.member_id) is not UNSET:
-            _out["member_id"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "field_uuid": "_uuid",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {"uuid", "field_uuid", "first_name", "last_name", "birth_date", "email", "phone", "member_id"}
+    )
+    _kinds: ClassVar[Kinds] = {
+        "birth_date": DATE,
+    }

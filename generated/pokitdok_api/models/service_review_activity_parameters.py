@@ -2,16 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    null_or_misfit,
-    unknown,
-)
+from .._kinds import Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -21,19 +15,9 @@ if TYPE_CHECKING:
     from .service_review_provider import ServiceReviewProvider
 
 
-@define(repr=False, eq=False)
+@model
 class ServiceReviewActivityParameters(Model):
     """An authorization or referral request (X12 278) as its activity keeps it."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "event",
-            "patient",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "async_": "async",
-    }
 
     trading_partner_id: str | None | Unset = UNSET
     """Partner asked."""
@@ -54,92 +38,13 @@ class ServiceReviewActivityParameters(Model):
     async_: bool | None | Unset = UNSET
     """Whether asynchronous handling was asked."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "trading_partner_id" in source:
-            _known += 1
-            _of.trading_partner_id = source["trading_partner_id"]
-        if "event" in source:
-            _known += 1
-            _v = source["event"]
-            _of.event = (
-                ServiceReviewEvent.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ServiceReviewActivityParameters.event")
-            )
-        if "patient" in source:
-            _known += 1
-            _v = source["patient"]
-            _of.patient = (
-                ServiceReviewMember.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ServiceReviewActivityParameters.patient")
-            )
-        if "provider" in source:
-            _known += 1
-            _v = source["provider"]
-            _of.provider = (
-                ServiceReviewProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ServiceReviewActivityParameters.provider")
-            )
-        if "payer" in source:
-            _known += 1
-            _v = source["payer"]
-            _of.payer = (
-                ServiceReviewPayer.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ServiceReviewActivityParameters.payer")
-            )
-        if "originating_company_id" in source:
-            _known += 1
-            _of.originating_company_id = source["originating_company_id"]
-        if "client_id" in source:
-            _known += 1
-            _of.client_id = source["client_id"]
-        if "correlation_id" in source:
-            _known += 1
-            _of.correlation_id = source["correlation_id"]
-        if "async" in source:
-            _known += 1
-            _of.async_ = source["async"]
-        if _known != len(source):
-            _of.additional_properties = unknown(ServiceReviewActivityParameters, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.trading_partner_id) is not UNSET:
-            _out["trading_partner_id"] = _v
-        if (_v := _of.event) is not UNSET:
-            _out["event"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.patient) is not UNSET:
-            _out["patient"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.provider) is not UNSET:
-            _out["provider"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.payer) is not UNSET:
-            _out["payer"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.originating_company_id) is not UNSET:
-            _out["originating_company_id"] = _v
-        if (_v := _of.client_id) is not UNSET:
-            _out["client_id"] = _v
-        if (_v := _of.correlation_id) is not UNSET:
-            _out["correlation_id"] = _v
-        if (_v := _of.async_) is not UNSET:
-            _out["async"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ServiceReviewEvent", "ServiceReviewMember", "ServiceReviewPayer", "ServiceReviewProvider")
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "async_": "async",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset({"event", "patient"})
+    _kinds: ClassVar[Kinds] = {
+        "event": Object("ServiceReviewEvent"),
+        "patient": Object("ServiceReviewMember"),
+        "provider": Object("ServiceReviewProvider"),
+        "payer": Object("ServiceReviewPayer"),
+    }

@@ -2,59 +2,23 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    read_date,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 
-@define(repr=False, eq=False)
+@model
 class ServiceReviewDiagnosis(Model):
     """Diagnosis."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "code",
-            "date",
-        }
-    )
 
     code: str | None | Unset = UNSET
     """ICD-9 or ICD-10 with dot. PHI, masked in repr."""
     date: datetime.date | str | None | Unset = UNSET
     """Date. ISO 8601 date. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "code" in source:
-            _known += 1
-            _of.code = source["code"]
-        if "date" in source:
-            _known += 1
-            _v = source["date"]
-            _of.date = read_date(_v)
-        if _known != len(source):
-            _of.additional_properties = unknown(ServiceReviewDiagnosis, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.code) is not UNSET:
-            _out["code"] = _v
-        if (_v := _of.date) is not UNSET:
-            _out["date"] = write_date(_v)
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _masked: ClassVar[frozenset[str]] = frozenset({"code", "date"})
+    _kinds: ClassVar[Kinds] = {
+        "date": DATE,
+    }

@@ -3,20 +3,10 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Array, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -31,36 +21,10 @@ if TYPE_CHECKING:
     from .service_review_service import ServiceReviewService
     from .service_type import ServiceType
 
-_CertificationType = code_list("CertificationType")
-_PlaceOfService = code_list("PlaceOfService")
-_ServiceReviewCategory = code_list("ServiceReviewCategory")
-_ServiceType = code_list("ServiceType")
 
-
-@define(repr=False, eq=False)
+@model
 class ServiceReviewEvent(Model):
     """Event under review."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "category",
-            "certification_type",
-            "type_",
-            "place_of_service",
-            "start_date",
-            "end_date",
-            "admission_date",
-            "discharge_date",
-            "delivery",
-            "diagnoses",
-            "services",
-            "review",
-            "rejections",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "type_": "type",
-    }
 
     category: ServiceReviewCategory | None | Unset = UNSET
     """health_services_review for authorizations, specialty_care_review for referrals. PHI, masked in repr."""
@@ -91,164 +55,39 @@ class ServiceReviewEvent(Model):
     rejections: list[ServiceReviewRejection] | None | Unset = UNSET
     """Response only. Known from the reference tables only. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "category" in source:
-            _known += 1
-            _v = source["category"]
-            _of.category = _ServiceReviewCategory[_v] if isinstance(_v, str) else _v
-        if "certification_type" in source:
-            _known += 1
-            _v = source["certification_type"]
-            _of.certification_type = _CertificationType[_v] if isinstance(_v, str) else _v
-        if "type" in source:
-            _known += 1
-            _v = source["type"]
-            _of.type_ = _ServiceType[_v] if isinstance(_v, str) else _v
-        if "place_of_service" in source:
-            _known += 1
-            _v = source["place_of_service"]
-            _of.place_of_service = _PlaceOfService[_v] if isinstance(_v, str) else _v
-        if "start_date" in source:
-            _known += 1
-            _v = source["start_date"]
-            _of.start_date = read_date(_v)
-        if "end_date" in source:
-            _known += 1
-            _v = source["end_date"]
-            _of.end_date = read_date(_v)
-        if "admission_date" in source:
-            _known += 1
-            _v = source["admission_date"]
-            _of.admission_date = read_date(_v)
-        if "discharge_date" in source:
-            _known += 1
-            _v = source["discharge_date"]
-            _of.discharge_date = read_date(_v)
-        if "delivery" in source:
-            _known += 1
-            _v = source["delivery"]
-            _of.delivery = (
-                ServiceReviewDelivery.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ServiceReviewEvent.delivery")
-            )
-        if "diagnoses" in source:
-            _known += 1
-            _v = source["diagnoses"]
-            _of.diagnoses = (
-                [
-                    ServiceReviewDiagnosis.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "ServiceReviewEvent.diagnoses[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "ServiceReviewEvent.diagnoses")
-            )
-        if "provider" in source:
-            _known += 1
-            _v = source["provider"]
-            _of.provider = (
-                ServiceReviewProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ServiceReviewEvent.provider")
-            )
-        if "services" in source:
-            _known += 1
-            _v = source["services"]
-            _of.services = (
-                [
-                    ServiceReviewService.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "ServiceReviewEvent.services[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "ServiceReviewEvent.services")
-            )
-        if "review" in source:
-            _known += 1
-            _v = source["review"]
-            _of.review = (
-                ServiceReviewOutcome.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ServiceReviewEvent.review")
-            )
-        if "rejections" in source:
-            _known += 1
-            _v = source["rejections"]
-            _of.rejections = (
-                [
-                    ServiceReviewRejection.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "ServiceReviewEvent.rejections[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "ServiceReviewEvent.rejections")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(ServiceReviewEvent, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.category) is not UNSET:
-            _out["category"] = write_code(_v)
-        if (_v := _of.certification_type) is not UNSET:
-            _out["certification_type"] = write_code(_v)
-        if (_v := _of.type_) is not UNSET:
-            _out["type"] = write_code(_v)
-        if (_v := _of.place_of_service) is not UNSET:
-            _out["place_of_service"] = write_code(_v)
-        if (_v := _of.start_date) is not UNSET:
-            _out["start_date"] = write_date(_v)
-        if (_v := _of.end_date) is not UNSET:
-            _out["end_date"] = write_date(_v)
-        if (_v := _of.admission_date) is not UNSET:
-            _out["admission_date"] = write_date(_v)
-        if (_v := _of.discharge_date) is not UNSET:
-            _out["discharge_date"] = write_date(_v)
-        if (_v := _of.delivery) is not UNSET:
-            _out["delivery"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.diagnoses) is not UNSET:
-            _out["diagnoses"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.provider) is not UNSET:
-            _out["provider"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.services) is not UNSET:
-            _out["services"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.review) is not UNSET:
-            _out["review"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.rejections) is not UNSET:
-            _out["rejections"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(
-        globals(),
-        "ServiceReviewDelivery",
-        "ServiceReviewDiagnosis",
-        "ServiceReviewOutcome",
-        "ServiceReviewProvider",
-        "ServiceReviewRejection",
-        "ServiceReviewService",
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "type_": "type",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "category",
+            "certification_type",
+            "type_",
+            "place_of_service",
+            "start_date",
+            "end_date",
+            "admission_date",
+            "discharge_date",
+            "delivery",
+            "diagnoses",
+            "services",
+            "review",
+            "rejections",
+        }
     )
+    _kinds: ClassVar[Kinds] = {
+        "category": Code("ServiceReviewCategory"),
+        "certification_type": Code("CertificationType"),
+        "type_": Code("ServiceType"),
+        "place_of_service": Code("PlaceOfService"),
+        "start_date": DATE,
+        "end_date": DATE,
+        "admission_date": DATE,
+        "discharge_date": DATE,
+        "delivery": Object("ServiceReviewDelivery"),
+        "diagnoses": Array(Object("ServiceReviewDiagnosis")),
+        "provider": Object("ServiceReviewProvider"),
+        "services": Array(Object("ServiceReviewService")),
+        "review": Object("ServiceReviewOutcome"),
+        "rejections": Array(Object("ServiceReviewRejection")),
+    }

@@ -2,53 +2,20 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Array, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .gender import Gender
     from .service_review_rejection import ServiceReviewRejection
 
-_Gender = code_list("Gender")
 
-
-@define(repr=False, eq=False)
+@model
 class ServiceReviewMember(Model):
     """Patient or subscriber."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "id",
-            "first_name",
-            "middle_name",
-            "last_name",
-            "suffix",
-            "birth_date",
-            "gender",
-            "group_number",
-            "ssn",
-            "last_menstrual_date",
-            "estimated_birth_date",
-            "estimated_date_of_birth",
-            "illness_date",
-            "accident_date",
-            "rejections",
-        }
-    )
 
     id: str | None | Unset = UNSET
     """Member id. PHI, masked in repr."""
@@ -82,121 +49,32 @@ class ServiceReviewMember(Model):
     rejections: list[ServiceReviewRejection] | None | Unset = UNSET
     """Response only. Known from the reference tables only. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "id" in source:
-            _known += 1
-            _of.id = source["id"]
-        if "first_name" in source:
-            _known += 1
-            _of.first_name = source["first_name"]
-        if "middle_name" in source:
-            _known += 1
-            _of.middle_name = source["middle_name"]
-        if "last_name" in source:
-            _known += 1
-            _of.last_name = source["last_name"]
-        if "suffix" in source:
-            _known += 1
-            _of.suffix = source["suffix"]
-        if "birth_date" in source:
-            _known += 1
-            _v = source["birth_date"]
-            _of.birth_date = read_date(_v)
-        if "gender" in source:
-            _known += 1
-            _v = source["gender"]
-            _of.gender = _Gender[_v] if isinstance(_v, str) else _v
-        if "group_number" in source:
-            _known += 1
-            _of.group_number = source["group_number"]
-        if "ssn" in source:
-            _known += 1
-            _of.ssn = source["ssn"]
-        if "last_menstrual_date" in source:
-            _known += 1
-            _v = source["last_menstrual_date"]
-            _of.last_menstrual_date = read_date(_v)
-        if "estimated_birth_date" in source:
-            _known += 1
-            _v = source["estimated_birth_date"]
-            _of.estimated_birth_date = read_date(_v)
-        if "estimated_date_of_birth" in source:
-            _known += 1
-            _v = source["estimated_date_of_birth"]
-            _of.estimated_date_of_birth = read_date(_v)
-        if "illness_date" in source:
-            _known += 1
-            _v = source["illness_date"]
-            _of.illness_date = read_date(_v)
-        if "accident_date" in source:
-            _known += 1
-            _v = source["accident_date"]
-            _of.accident_date = read_date(_v)
-        if "rejections" in source:
-            _known += 1
-            _v = source["rejections"]
-            _of.rejections = (
-                [
-                    ServiceReviewRejection.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "ServiceReviewMember.rejections[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "ServiceReviewMember.rejections")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(ServiceReviewMember, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.id) is not UNSET:
-            _out["id"] = _v
-        if (_v := _of.first_name) is not UNSET:
-            _out["first_name"] = _v
-        if (_v := _of.middle_name) is not UNSET:
-            _out["middle_name"] = _v
-        if (_v := _of.last_name) is not UNSET:
-            _out["last_name"] = _v
-        if (_v := _of.suffix) is not UNSET:
-            _out["suffix"] = _v
-        if (_v := _of.birth_date) is not UNSET:
-            _out["birth_date"] = write_date(_v)
-        if (_v := _of.gender) is not UNSET:
-            _out["gender"] = write_code(_v)
-        if (_v := _of.group_number) is not UNSET:
-            _out["group_number"] = _v
-        if (_v := _of.ssn) is not UNSET:
-            _out["ssn"] = _v
-        if (_v := _of.last_menstrual_date) is not UNSET:
-            _out["last_menstrual_date"] = write_date(_v)
-        if (_v := _of.estimated_birth_date) is not UNSET:
-            _out["estimated_birth_date"] = write_date(_v)
-        if (_v := _of.estimated_date_of_birth) is not UNSET:
-            _out["estimated_date_of_birth"] = write_date(_v)
-        if (_v := _of.illness_date) is not UNSET:
-            _out["illness_date"] = write_date(_v)
-        if (_v := _of.accident_date) is not UNSET:
-            _out["accident_date"] = write_date(_v)
-        if (_v := _of.rejections) is not UNSET:
-            _out["rejections"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ServiceReviewRejection")
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "id",
+            "first_name",
+            "middle_name",
+            "last_name",
+            "suffix",
+            "birth_date",
+            "gender",
+            "group_number",
+            "ssn",
+            "last_menstrual_date",
+            "estimated_birth_date",
+            "estimated_date_of_birth",
+            "illness_date",
+            "accident_date",
+            "rejections",
+        }
+    )
+    _kinds: ClassVar[Kinds] = {
+        "birth_date": DATE,
+        "gender": Code("Gender"),
+        "last_menstrual_date": DATE,
+        "estimated_birth_date": DATE,
+        "estimated_date_of_birth": DATE,
+        "illness_date": DATE,
+        "accident_date": DATE,
+        "rejections": Array(Object("ServiceReviewRejection")),
+    }

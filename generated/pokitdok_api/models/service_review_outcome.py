@@ -2,43 +2,20 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    code_list,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Code, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .certification_action import CertificationAction
     from .decision_reason import DecisionReason
 
-_CertificationAction = code_list("CertificationAction")
-_DecisionReason = code_list("DecisionReason")
 
-
-@define(repr=False, eq=False)
+@model
 class ServiceReviewOutcome(Model):
     """Result of the review (HCR)."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "certification_action",
-            "certification_number",
-            "decision_reason",
-            "event_start_date",
-            "event_end_date",
-            "second_surgical_opinion_required",
-        }
-    )
 
     certification_action: CertificationAction | None | Unset = UNSET
     """Verdict. PHI, masked in repr."""
@@ -53,52 +30,19 @@ class ServiceReviewOutcome(Model):
     second_surgical_opinion_required: bool | None | Unset = UNSET
     """Second opinion needed. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "certification_action" in source:
-            _known += 1
-            _v = source["certification_action"]
-            _of.certification_action = _CertificationAction[_v] if isinstance(_v, str) else _v
-        if "certification_number" in source:
-            _known += 1
-            _of.certification_number = source["certification_number"]
-        if "decision_reason" in source:
-            _known += 1
-            _v = source["decision_reason"]
-            _of.decision_reason = _DecisionReason[_v] if isinstance(_v, str) else _v
-        if "event_start_date" in source:
-            _known += 1
-            _v = source["event_start_date"]
-            _of.event_start_date = read_date(_v)
-        if "event_end_date" in source:
-            _known += 1
-            _v = source["event_end_date"]
-            _of.event_end_date = read_date(_v)
-        if "second_surgical_opinion_required" in source:
-            _known += 1
-            _of.second_surgical_opinion_required = source["second_surgical_opinion_required"]
-        if _known != len(source):
-            _of.additional_properties = unknown(ServiceReviewOutcome, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.certification_action) is not UNSET:
-            _out["certification_action"] = write_code(_v)
-        if (_v := _of.certification_number) is not UNSET:
-            _out["certification_number"] = _v
-        if (_v := _of.decision_reason) is not UNSET:
-            _out["decision_reason"] = write_code(_v)
-        if (_v := _of.event_start_date) is not UNSET:
-            _out["event_start_date"] = write_date(_v)
-        if (_v := _of.event_end_date) is not UNSET:
-            _out["event_end_date"] = write_date(_v)
-        if (_v := _of.second_surgical_opinion_required) is not UNSET:
-            _out["second_surgical_opinion_required"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "certification_action",
+            "certification_number",
+            "decision_reason",
+            "event_start_date",
+            "event_end_date",
+            "second_surgical_opinion_required",
+        }
+    )
+    _kinds: ClassVar[Kinds] = {
+        "certification_action": Code("CertificationAction"),
+        "decision_reason": Code("DecisionReason"),
+        "event_start_date": DATE,
+        "event_end_date": DATE,
+    }

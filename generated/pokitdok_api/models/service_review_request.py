@@ -2,16 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    null_or_misfit,
-    unknown,
-)
+from .._kinds import Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -22,22 +16,10 @@ if TYPE_CHECKING:
     from .service_review_provider import ServiceReviewProvider
 
 
-@define(repr=False, eq=False)
+@model
 class ServiceReviewRequest(Model):
     """JSON form of an X12 278. Both endpoints share it and document one object for request and response. Also
     takes AsyncOptions."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "event",
-            "patient",
-            "subscriber",
-            "application_data",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "async_": "async",
-    }
 
     trading_partner_id: str
     """Partner id."""
@@ -59,114 +41,15 @@ class ServiceReviewRequest(Model):
     callback_url: str | Unset = UNSET
     """Accepted beside the members of every X12 request."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls(
-            cast(Any, UNSET),
-            cast(Any, UNSET),
-            cast(Any, UNSET),
-            cast(Any, UNSET),
-        )
-        _of: Any = _model
-        _known = 0
-        if "trading_partner_id" in source:
-            _known += 1
-            _of.trading_partner_id = source["trading_partner_id"]
-        if "event" in source:
-            _known += 1
-            _v = source["event"]
-            _of.event = (
-                ServiceReviewEvent.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ServiceReviewRequest.event")
-            )
-        if "patient" in source:
-            _known += 1
-            _v = source["patient"]
-            _of.patient = (
-                ServiceReviewMember.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ServiceReviewRequest.patient")
-            )
-        if "provider" in source:
-            _known += 1
-            _v = source["provider"]
-            _of.provider = (
-                ServiceReviewProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ServiceReviewRequest.provider")
-            )
-        if "subscriber" in source:
-            _known += 1
-            _v = source["subscriber"]
-            _of.subscriber = (
-                ServiceReviewMember.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ServiceReviewRequest.subscriber")
-            )
-        if "payer" in source:
-            _known += 1
-            _v = source["payer"]
-            _of.payer = (
-                ServiceReviewPayer.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ServiceReviewRequest.payer")
-            )
-        if "application_data" in source:
-            _known += 1
-            _v = source["application_data"]
-            _of.application_data = (
-                ApplicationData.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ServiceReviewRequest.application_data")
-            )
-        if "async" in source:
-            _known += 1
-            _of.async_ = source["async"]
-        if "callback_url" in source:
-            _known += 1
-            _of.callback_url = source["callback_url"]
-        if _known != len(source):
-            _of.additional_properties = unknown(ServiceReviewRequest, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.trading_partner_id) is not UNSET:
-            _out["trading_partner_id"] = _v
-        if (_v := _of.event) is not UNSET:
-            _out["event"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.patient) is not UNSET:
-            _out["patient"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.provider) is not UNSET:
-            _out["provider"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.subscriber) is not UNSET:
-            _out["subscriber"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.payer) is not UNSET:
-            _out["payer"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.application_data) is not UNSET:
-            _out["application_data"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.async_) is not UNSET:
-            _out["async"] = _v
-        if (_v := _of.callback_url) is not UNSET:
-            _out["callback_url"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(
-        globals(),
-        "ApplicationData",
-        "ServiceReviewEvent",
-        "ServiceReviewMember",
-        "ServiceReviewPayer",
-        "ServiceReviewProvider",
-    )
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "async_": "async",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset({"event", "patient", "subscriber", "application_data"})
+    _kinds: ClassVar[Kinds] = {
+        "event": Object("ServiceReviewEvent"),
+        "patient": Object("ServiceReviewMember"),
+        "provider": Object("ServiceReviewProvider"),
+        "subscriber": Object("ServiceReviewMember"),
+        "payer": Object("ServiceReviewPayer"),
+        "application_data": Object("ApplicationData"),
+    }

@@ -2,18 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    unknown,
-    write_code,
-)
+from .._kinds import Array, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -24,24 +16,10 @@ if TYPE_CHECKING:
     from .service_review_provider import ServiceReviewProvider
     from .service_review_rejection import ServiceReviewRejection
 
-_ServiceReviewFollowUpAction = code_list("ServiceReviewFollowUpAction")
 
-
-@define(repr=False, eq=False)
+@model
 class ServiceReviewResponse(Model):
     """JSON form of the 278 answer. HTTP 200 also when rejected."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "reject_reason",
-            "event",
-            "patient",
-            "subscriber",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "async_": "async",
-    }
 
     client_id: str | None | Unset = UNSET
     """Client application; one example repeats the key."""
@@ -74,142 +52,16 @@ class ServiceReviewResponse(Model):
     payer: ServiceReviewPayer | None | Unset = UNSET
     """Payer."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "client_id" in source:
-            _known += 1
-            _of.client_id = source["client_id"]
-        if "correlation_id" in source:
-            _known += 1
-            _of.correlation_id = source["correlation_id"]
-        if "async" in source:
-            _known += 1
-            _of.async_ = source["async"]
-        if "originating_company_id" in source:
-            _known += 1
-            _of.originating_company_id = source["originating_company_id"]
-        if "trading_partner_id" in source:
-            _known += 1
-            _of.trading_partner_id = source["trading_partner_id"]
-        if "valid_request" in source:
-            _known += 1
-            _of.valid_request = source["valid_request"]
-        if "reject_reason" in source:
-            _known += 1
-            _of.reject_reason = source["reject_reason"]
-        if "follow_up_action" in source:
-            _known += 1
-            _v = source["follow_up_action"]
-            _of.follow_up_action = _ServiceReviewFollowUpAction[_v] if isinstance(_v, str) else _v
-        if "rejections" in source:
-            _known += 1
-            _v = source["rejections"]
-            _of.rejections = (
-                [
-                    ServiceReviewRejection.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "ServiceReviewResponse.rejections[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "ServiceReviewResponse.rejections")
-            )
-        if "event" in source:
-            _known += 1
-            _v = source["event"]
-            _of.event = (
-                ServiceReviewEvent.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ServiceReviewResponse.event")
-            )
-        if "patient" in source:
-            _known += 1
-            _v = source["patient"]
-            _of.patient = (
-                ServiceReviewMember.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ServiceReviewResponse.patient")
-            )
-        if "subscriber" in source:
-            _known += 1
-            _v = source["subscriber"]
-            _of.subscriber = (
-                ServiceReviewMember.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ServiceReviewResponse.subscriber")
-            )
-        if "provider" in source:
-            _known += 1
-            _v = source["provider"]
-            _of.provider = (
-                ServiceReviewProvider.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ServiceReviewResponse.provider")
-            )
-        if "payer" in source:
-            _known += 1
-            _v = source["payer"]
-            _of.payer = (
-                ServiceReviewPayer.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "ServiceReviewResponse.payer")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(ServiceReviewResponse, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.client_id) is not UNSET:
-            _out["client_id"] = _v
-        if (_v := _of.correlation_id) is not UNSET:
-            _out["correlation_id"] = _v
-        if (_v := _of.async_) is not UNSET:
-            _out["async"] = _v
-        if (_v := _of.originating_company_id) is not UNSET:
-            _out["originating_company_id"] = _v
-        if (_v := _of.trading_partner_id) is not UNSET:
-            _out["trading_partner_id"] = _v
-        if (_v := _of.valid_request) is not UNSET:
-            _out["valid_request"] = _v
-        if (_v := _of.reject_reason) is not UNSET:
-            _out["reject_reason"] = _v
-        if (_v := _of.follow_up_action) is not UNSET:
-            _out["follow_up_action"] = write_code(_v)
-        if (_v := _of.rejections) is not UNSET:
-            _out["rejections"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.event) is not UNSET:
-            _out["event"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.patient) is not UNSET:
-            _out["patient"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.subscriber) is not UNSET:
-            _out["subscriber"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.provider) is not UNSET:
-            _out["provider"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.payer) is not UNSET:
-            _out["payer"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(
-        globals(),
-        "ServiceReviewEvent",
-        "ServiceReviewMember",
-        "ServiceReviewPayer",
-        "ServiceReviewProvider",
-        "ServiceReviewRejection",
-    )
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "async_": "async",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset({"reject_reason", "event", "patient", "subscriber"})
+    _kinds: ClassVar[Kinds] = {
+        "follow_up_action": Code("ServiceReviewFollowUpAction"),
+        "rejections": Array(Object("ServiceReviewRejection")),
+        "event": Object("ServiceReviewEvent"),
+        "patient": Object("ServiceReviewMember"),
+        "subscriber": Object("ServiceReviewMember"),
+        "provider": Object("ServiceReviewProvider"),
+        "payer": Object("ServiceReviewPayer"),
+    }

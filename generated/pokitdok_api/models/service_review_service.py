@@ -2,43 +2,20 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Array, Code, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .service_review_measurement import ServiceReviewMeasurement
     from .service_review_rejection import ServiceReviewRejection
 
-_ServiceReviewMeasurement = code_list("ServiceReviewMeasurement")
 
-
-@define(repr=False, eq=False)
+@model
 class ServiceReviewService(Model):
     """Service asked for."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "cpt_code",
-            "quantity",
-            "amount",
-            "date",
-            "rejections",
-        }
-    )
 
     cpt_code: str | None | Unset = UNSET
     """CPT. PHI, masked in repr."""
@@ -53,71 +30,9 @@ class ServiceReviewService(Model):
     rejections: list[ServiceReviewRejection] | None | Unset = UNSET
     """Response only. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "cpt_code" in source:
-            _known += 1
-            _of.cpt_code = source["cpt_code"]
-        if "measurement" in source:
-            _known += 1
-            _v = source["measurement"]
-            _of.measurement = _ServiceReviewMeasurement[_v] if isinstance(_v, str) else _v
-        if "quantity" in source:
-            _known += 1
-            _of.quantity = source["quantity"]
-        if "amount" in source:
-            _known += 1
-            _of.amount = source["amount"]
-        if "date" in source:
-            _known += 1
-            _v = source["date"]
-            _of.date = read_date(_v)
-        if "rejections" in source:
-            _known += 1
-            _v = source["rejections"]
-            _of.rejections = (
-                [
-                    ServiceReviewRejection.from_dict(_i)
-                    if isinstance(_i, dict)
-                    else null_or_misfit(_i, "object", "ServiceReviewService.rejections[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "ServiceReviewService.rejections")
-            )
-        if _known != len(source):
-            _of.additional_properties = unknown(ServiceReviewService, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.cpt_code) is not UNSET:
-            _out["cpt_code"] = _v
-        if (_v := _of.measurement) is not UNSET:
-            _out["measurement"] = write_code(_v)
-        if (_v := _of.quantity) is not UNSET:
-            _out["quantity"] = _v
-        if (_v := _of.amount) is not UNSET:
-            _out["amount"] = _v
-        if (_v := _of.date) is not UNSET:
-            _out["date"] = write_date(_v)
-        if (_v := _of.rejections) is not UNSET:
-            _out["rejections"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "ServiceReviewRejection")
+    _masked: ClassVar[frozenset[str]] = frozenset({"cpt_code", "quantity", "amount", "date", "rejections"})
+    _kinds: ClassVar[Kinds] = {
+        "measurement": Code("ServiceReviewMeasurement"),
+        "date": DATE,
+        "rejections": Array(Object("ServiceReviewRejection")),
+    }

@@ -2,22 +2,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import Any, Self, cast
+from typing import ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    null_or_misfit,
-    read_datetime,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE_TIME, Array, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 
-@define(repr=False, eq=False)
+@model
 class SlotRequest(Model):
     """Open slot to add."""
 
@@ -34,57 +26,8 @@ class SlotRequest(Model):
     appointment_id: str | Unset = UNSET
     """Id in the practice system. Old Ruby fixture only."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls(
-            cast(Any, UNSET),
-            cast(Any, UNSET),
-            cast(Any, UNSET),
-            cast(Any, UNSET),
-            cast(Any, UNSET),
-        )
-        _of: Any = _model
-        _known = 0
-        if "pd_provider_uuid" in source:
-            _known += 1
-            _of.pd_provider_uuid = source["pd_provider_uuid"]
-        if "location" in source:
-            _known += 1
-            _v = source["location"]
-            _of.location = _v if isinstance(_v, list) else null_or_misfit(_v, "array", "SlotRequest.location")
-        if "appointment_type" in source:
-            _known += 1
-            _of.appointment_type = source["appointment_type"]
-        if "start_date" in source:
-            _known += 1
-            _v = source["start_date"]
-            _of.start_date = read_datetime(_v)
-        if "end_date" in source:
-            _known += 1
-            _v = source["end_date"]
-            _of.end_date = read_datetime(_v)
-        if "appointment_id" in source:
-            _known += 1
-            _of.appointment_id = source["appointment_id"]
-        if _known != len(source):
-            _of.additional_properties = unknown(SlotRequest, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.pd_provider_uuid) is not UNSET:
-            _out["pd_provider_uuid"] = _v
-        if (_v := _of.location) is not UNSET:
-            _out["location"] = list(_v) if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.appointment_type) is not UNSET:
-            _out["appointment_type"] = _v
-        if (_v := _of.start_date) is not UNSET:
-            _out["start_date"] = write_date(_v)
-        if (_v := _of.end_date) is not UNSET:
-            _out["end_date"] = write_date(_v)
-        if (_v := _of.appointment_id) is not UNSET:
-            _out["appointment_id"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _kinds: ClassVar[Kinds] = {
+        "location": Array(),
+        "start_date": DATE_TIME,
+        "end_date": DATE_TIME,
+    }

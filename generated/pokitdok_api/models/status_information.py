@@ -2,49 +2,19 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE, Kinds, Object
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .money import Money
 
 
-@define(repr=False, eq=False)
+@model
 class StatusInformation(Model):
     """One status (X12 STC). status_code holds the code TEXT; the number is in status_code_value."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "status_category",
-            "status_category_code",
-            "status_code",
-            "status_code_value",
-            "status_effective_date",
-            "secondary_status_category",
-            "secondary_status_category_code",
-            "secondary_status_code",
-            "tertiary_status_category",
-            "tertiary_status_category_code",
-            "tertiary_status_code",
-            "adjudication_finalized_date",
-            "remittance_date",
-            "total_claim_amount",
-            "claim_payment_amount",
-            "check_number",
-        }
-    )
 
     action: str | None | Unset = UNSET
     """Acknowledgement examples only, e.g. accept. Seen: accept."""
@@ -81,125 +51,30 @@ class StatusInformation(Model):
     check_number: str | None | Unset = UNSET
     """Check or EFT trace number. PHI, masked in repr."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "action" in source:
-            _known += 1
-            _of.action = source["action"]
-        if "status_category" in source:
-            _known += 1
-            _of.status_category = source["status_category"]
-        if "status_category_code" in source:
-            _known += 1
-            _of.status_category_code = source["status_category_code"]
-        if "status_code" in source:
-            _known += 1
-            _of.status_code = source["status_code"]
-        if "status_code_value" in source:
-            _known += 1
-            _of.status_code_value = source["status_code_value"]
-        if "status_effective_date" in source:
-            _known += 1
-            _v = source["status_effective_date"]
-            _of.status_effective_date = read_date(_v)
-        if "secondary_status_category" in source:
-            _known += 1
-            _of.secondary_status_category = source["secondary_status_category"]
-        if "secondary_status_category_code" in source:
-            _known += 1
-            _of.secondary_status_category_code = source["secondary_status_category_code"]
-        if "secondary_status_code" in source:
-            _known += 1
-            _of.secondary_status_code = source["secondary_status_code"]
-        if "tertiary_status_category" in source:
-            _known += 1
-            _of.tertiary_status_category = source["tertiary_status_category"]
-        if "tertiary_status_category_code" in source:
-            _known += 1
-            _of.tertiary_status_category_code = source["tertiary_status_category_code"]
-        if "tertiary_status_code" in source:
-            _known += 1
-            _of.tertiary_status_code = source["tertiary_status_code"]
-        if "adjudication_finalized_date" in source:
-            _known += 1
-            _v = source["adjudication_finalized_date"]
-            _of.adjudication_finalized_date = read_date(_v)
-        if "remittance_date" in source:
-            _known += 1
-            _v = source["remittance_date"]
-            _of.remittance_date = read_date(_v)
-        if "total_claim_amount" in source:
-            _known += 1
-            _v = source["total_claim_amount"]
-            _of.total_claim_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "StatusInformation.total_claim_amount")
-            )
-        if "claim_payment_amount" in source:
-            _known += 1
-            _v = source["claim_payment_amount"]
-            _of.claim_payment_amount = (
-                Money.from_dict(_v)
-                if isinstance(_v, dict)
-                else null_or_misfit(_v, "object", "StatusInformation.claim_payment_amount")
-            )
-        if "check_number" in source:
-            _known += 1
-            _of.check_number = source["check_number"]
-        if _known != len(source):
-            _of.additional_properties = unknown(StatusInformation, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.action) is not UNSET:
-            _out["action"] = _v
-        if (_v := _of.status_category) is not UNSET:
-            _out["status_category"] = _v
-        if (_v := _of.status_category_code) is not UNSET:
-            _out["status_category_code"] = _v
-        if (_v := _of.status_code) is not UNSET:
-            _out["status_code"] = _v
-        if (_v := _of.status_code_value) is not UNSET:
-            _out["status_code_value"] = _v
-        if (_v := _of.status_effective_date) is not UNSET:
-            _out["status_effective_date"] = write_date(_v)
-        if (_v := _of.secondary_status_category) is not UNSET:
-            _out["secondary_status_category"] = _v
-        if (_v := _of.secondary_status_category_code) is not UNSET:
-            _out["secondary_status_category_code"] = _v
-        if (_v := _of.secondary_status_code) is not UNSET:
-            _out["secondary_status_code"] = _v
-        if (_v := _of.tertiary_status_category) is not UNSET:
-            _out["tertiary_status_category"] = _v
-        if (_v := _of.tertiary_status_category_code) is not UNSET:
-            _out["tertiary_status_category_code"] = _v
-        if (_v := _of.tertiary_status_code) is not UNSET:
-            _out["tertiary_status_code"] = _v
-        if (_v := _of.adjudication_finalized_date) is not UNSET:
-            _out["adjudication_finalized_date"] = write_date(_v)
-        if (_v := _of.remittance_date) is not UNSET:
-            _out["remittance_date"] = write_date(_v)
-        if (_v := _of.total_claim_amount) is not UNSET:
-            _out["total_claim_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.claim_payment_amount) is not UNSET:
-            _out["claim_payment_amount"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.check_number) is not UNSET:
-            _out["check_number"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "Money")
+    _masked: ClassVar[frozenset[str]] = frozenset(
+        {
+            "status_category",
+            "status_category_code",
+            "status_code",
+            "status_code_value",
+            "status_effective_date",
+            "secondary_status_category",
+            "secondary_status_category_code",
+            "secondary_status_code",
+            "tertiary_status_category",
+            "tertiary_status_category_code",
+            "tertiary_status_code",
+            "adjudication_finalized_date",
+            "remittance_date",
+            "total_claim_amount",
+            "claim_payment_amount",
+            "check_number",
+        }
+    )
+    _kinds: ClassVar[Kinds] = {
+        "status_effective_date": DATE,
+        "adjudication_finalized_date": DATE,
+        "remittance_date": DATE,
+        "total_claim_amount": Object("Money"),
+        "claim_payment_amount": Object("Money"),
+    }

@@ -2,28 +2,17 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    code_list,
-    read_datetime,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE_TIME, Code, Kinds
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .monitoring_status import MonitoringStatus
 
-_MonitoringStatus = code_list("MonitoringStatus")
 
-
-@define(repr=False, eq=False)
+@model
 class TradingPartnerMonitoring(Model):
     """Health of one API."""
 
@@ -32,30 +21,7 @@ class TradingPartnerMonitoring(Model):
     last_updated: datetime.datetime | str | None | Unset = UNSET
     """When measured. No zone."""
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "status" in source:
-            _known += 1
-            _v = source["status"]
-            _of.status = _MonitoringStatus[_v] if isinstance(_v, str) else _v
-        if "last_updated" in source:
-            _known += 1
-            _v = source["last_updated"]
-            _of.last_updated = read_datetime(_v)
-        if _known != len(source):
-            _of.additional_properties = unknown(TradingPartnerMonitoring, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.status) is not UNSET:
-            _out["status"] = write_code(_v)
-        if (_v := _of.last_updated) is not UNSET:
-            _out["last_updated"] = write_date(_v)
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _kinds: ClassVar[Kinds] = {
+        "status": Code("MonitoringStatus"),
+        "last_updated": DATE_TIME,
+    }

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_ACTIVITIES
 from ..._requests import RequestParts, query
-from ..._values import Misfit, null_or_misfit
-from ...models.activity_list_envelope import ActivityListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.activity_list_envelope import ActivityListEnvelope
 
 
 def _parts(
@@ -40,14 +41,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> ActivityListEnvelope:
-    if document is None:
-        raise Misfit("ActivityListEnvelope: a document expected, null found")
-    return (
-        ActivityListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "ActivityListEnvelope")
-    )
+_parse: Callable[[Any], ActivityListEnvelope] = document_reader(Object("ActivityListEnvelope"), "ActivityListEnvelope")
 
 
 def sync_detailed(

@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import CREATE_APP_REGISTRATIONS_FROM_CSV
 from ..._requests import RequestParts, raw_body
-from ..._values import Misfit, null_or_misfit
-from ...models.app_registration_list_envelope import AppRegistrationListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.app_registration_list_envelope import AppRegistrationListEnvelope
 
 
 def _parts(
@@ -30,14 +31,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> AppRegistrationListEnvelope:
-    if document is None:
-        raise Misfit("AppRegistrationListEnvelope: a document expected, null found")
-    return (
-        AppRegistrationListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "AppRegistrationListEnvelope")
-    )
+_parse: Callable[[Any], AppRegistrationListEnvelope] = document_reader(
+    Object("AppRegistrationListEnvelope"), "AppRegistrationListEnvelope"
+)
 
 
 @deprecated("Last documented 2018-04-30.")

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_APP_REGISTRATIONS
 from ..._requests import RequestParts
-from ..._values import Misfit, null_or_misfit
-from ...models.app_registration_list_envelope import AppRegistrationListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.app_registration_list_envelope import AppRegistrationListEnvelope
 
 
 def _parts() -> RequestParts:
@@ -24,14 +25,9 @@ def _parts() -> RequestParts:
     )
 
 
-def _parse(document: Any) -> AppRegistrationListEnvelope:
-    if document is None:
-        raise Misfit("AppRegistrationListEnvelope: a document expected, null found")
-    return (
-        AppRegistrationListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "AppRegistrationListEnvelope")
-    )
+_parse: Callable[[Any], AppRegistrationListEnvelope] = document_reader(
+    Object("AppRegistrationListEnvelope"), "AppRegistrationListEnvelope"
+)
 
 
 def sync_detailed(

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import UNDELETE_APP_REGISTRATION
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.app_registration_envelope import AppRegistrationEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.app_registration_envelope import AppRegistrationEnvelope
 
 
 def _parts(
@@ -26,14 +27,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> AppRegistrationEnvelope:
-    if document is None:
-        raise Misfit("AppRegistrationEnvelope: a document expected, null found")
-    return (
-        AppRegistrationEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "AppRegistrationEnvelope")
-    )
+_parse: Callable[[Any], AppRegistrationEnvelope] = document_reader(
+    Object("AppRegistrationEnvelope"), "AppRegistrationEnvelope"
+)
 
 
 def sync_detailed(

@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import REQUEST_AUTHORIZATION
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.service_review_envelope import ServiceReviewEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.service_review_envelope import ServiceReviewEnvelope
     from ...models.service_review_request import ServiceReviewRequest
 
 
@@ -31,14 +32,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> ServiceReviewEnvelope:
-    if document is None:
-        raise Misfit("ServiceReviewEnvelope: a document expected, null found")
-    return (
-        ServiceReviewEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "ServiceReviewEnvelope")
-    )
+_parse: Callable[[Any], ServiceReviewEnvelope] = document_reader(
+    Object("ServiceReviewEnvelope"), "ServiceReviewEnvelope"
+)
 
 
 @deprecated("Last documented 2017-08-23.")

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import REQUEST_AUTHORIZATION_X12_JSON
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.x12_document_response import X12DocumentResponse
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ...client import Client
     from ...models.x12_document import X12Document
+    from ...models.x12_document_response import X12DocumentResponse
 
 
 def _parts(
@@ -32,14 +33,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> X12DocumentResponse:
-    if document is None:
-        raise Misfit("X12DocumentResponse: a document expected, null found")
-    return (
-        X12DocumentResponse.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "X12DocumentResponse")
-    )
+_parse: Callable[[Any], X12DocumentResponse] = document_reader(Object("X12DocumentResponse"), "X12DocumentResponse")
 
 
 @deprecated("Last documented 2017-08-23.")

@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import SUBMIT_CCD
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.ccd_envelope import CcdEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.ccd_envelope import CcdEnvelope
     from ...models.ccd_request import CcdRequest
 
 
@@ -31,14 +32,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> CcdEnvelope:
-    if document is None:
-        raise Misfit("CcdEnvelope: a document expected, null found")
-    return (
-        CcdEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "CcdEnvelope")
-    )
+_parse: Callable[[Any], CcdEnvelope] = document_reader(Object("CcdEnvelope"), "CcdEnvelope")
 
 
 @deprecated("No longer documented.")

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import CHECK_CLAIM_STATUS
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.claim_status_envelope import ClaimStatusEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.claim_status_envelope import ClaimStatusEnvelope
     from ...models.claim_status_request import ClaimStatusRequest
 
 
@@ -30,14 +31,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> ClaimStatusEnvelope:
-    if document is None:
-        raise Misfit("ClaimStatusEnvelope: a document expected, null found")
-    return (
-        ClaimStatusEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "ClaimStatusEnvelope")
-    )
+_parse: Callable[[Any], ClaimStatusEnvelope] = document_reader(Object("ClaimStatusEnvelope"), "ClaimStatusEnvelope")
 
 
 def sync_detailed(

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import document_reader
 from ..._operations import CONVERT_CLAIMS
 from ..._requests import RequestParts, multipart_body
-from ..._values import Choice, Misfit, null_or_misfit
+from ..._unions import OneOf
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
@@ -17,23 +19,6 @@ if TYPE_CHECKING:
     from ...models.activity_envelope import ActivityEnvelope
     from ...models.claim_convert_envelope import ClaimConvertEnvelope
     from ...models.claim_convert_upload import ClaimConvertUpload
-
-_RESULT = Choice(
-    {
-        "ClaimConvertEnvelope": (
-            "meta",
-            "data",
-        ),
-        "ActivityEnvelope": (
-            "meta",
-            "data",
-            "data.id",
-            "data.name",
-            "data.state",
-        ),
-    },
-    fallback="ClaimConvertEnvelope",
-)
 
 
 def _parts(
@@ -47,15 +32,16 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> ClaimConvertEnvelope | ActivityEnvelope:
-    if document is None:
-        raise Misfit("ClaimConvertEnvelope | ActivityEnvelope: a document expected, null found")
-    result: ClaimConvertEnvelope | ActivityEnvelope = (
-        _RESULT.read(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "ClaimConvertEnvelope | ActivityEnvelope")
-    )
-    return result
+_parse: Callable[[Any], ClaimConvertEnvelope | ActivityEnvelope] = document_reader(
+    OneOf(
+        {
+            "ClaimConvertEnvelope": ("meta", "data"),
+            "ActivityEnvelope": ("meta", "data", "data.id", "data.name", "data.state"),
+        },
+        fallback="ClaimConvertEnvelope",
+    ),
+    "ClaimConvertEnvelope | ActivityEnvelope",
+)
 
 
 def sync_detailed(

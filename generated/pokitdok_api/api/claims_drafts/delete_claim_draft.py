@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import DELETE_CLAIM_DRAFT
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.bare_envelope import BareEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.bare_envelope import BareEnvelope
 
 
 def _parts(
@@ -26,14 +27,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> BareEnvelope:
-    if document is None:
-        raise Misfit("BareEnvelope: a document expected, null found")
-    return (
-        BareEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "BareEnvelope")
-    )
+_parse: Callable[[Any], BareEnvelope] = document_reader(Object("BareEnvelope"), "BareEnvelope")
 
 
 def sync_detailed(

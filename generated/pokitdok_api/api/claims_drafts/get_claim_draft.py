@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import GET_CLAIM_DRAFT
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.claim_draft_envelope import ClaimDraftEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.claim_draft_envelope import ClaimDraftEnvelope
 
 
 def _parts(
@@ -26,14 +27,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> ClaimDraftEnvelope:
-    if document is None:
-        raise Misfit("ClaimDraftEnvelope: a document expected, null found")
-    return (
-        ClaimDraftEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "ClaimDraftEnvelope")
-    )
+_parse: Callable[[Any], ClaimDraftEnvelope] = document_reader(Object("ClaimDraftEnvelope"), "ClaimDraftEnvelope")
 
 
 def sync_detailed(

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_CLAIM_DRAFTS
 from ..._requests import RequestParts, query
-from ..._values import Misfit, null_or_misfit
-from ...models.claim_draft_list_envelope import ClaimDraftListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.claim_draft_list_envelope import ClaimDraftListEnvelope
 
 
 def _parts(
@@ -32,14 +33,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> ClaimDraftListEnvelope:
-    if document is None:
-        raise Misfit("ClaimDraftListEnvelope: a document expected, null found")
-    return (
-        ClaimDraftListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "ClaimDraftListEnvelope")
-    )
+_parse: Callable[[Any], ClaimDraftListEnvelope] = document_reader(
+    Object("ClaimDraftListEnvelope"), "ClaimDraftListEnvelope"
+)
 
 
 def sync_detailed(

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import VALIDATE_CLAIM
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.claim_validation_envelope import ClaimValidationEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ...client import Client
     from ...models.claim_request import ClaimRequest
+    from ...models.claim_validation_envelope import ClaimValidationEnvelope
 
 
 def _parts(
@@ -30,14 +31,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> ClaimValidationEnvelope:
-    if document is None:
-        raise Misfit("ClaimValidationEnvelope: a document expected, null found")
-    return (
-        ClaimValidationEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "ClaimValidationEnvelope")
-    )
+_parse: Callable[[Any], ClaimValidationEnvelope] = document_reader(
+    Object("ClaimValidationEnvelope"), "ClaimValidationEnvelope"
+)
 
 
 def sync_detailed(

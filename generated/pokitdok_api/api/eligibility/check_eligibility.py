@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import CHECK_ELIGIBILITY
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.eligibility_envelope import EligibilityEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.eligibility_envelope import EligibilityEnvelope
     from ...models.eligibility_request import EligibilityRequest
 
 
@@ -30,14 +31,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> EligibilityEnvelope:
-    if document is None:
-        raise Misfit("EligibilityEnvelope: a document expected, null found")
-    return (
-        EligibilityEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "EligibilityEnvelope")
-    )
+_parse: Callable[[Any], EligibilityEnvelope] = document_reader(Object("EligibilityEnvelope"), "EligibilityEnvelope")
 
 
 def sync_detailed(

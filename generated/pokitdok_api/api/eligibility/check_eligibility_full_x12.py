@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import CHECK_ELIGIBILITY_FULL_X12
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.full_x12_response import FullX12Response
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ...client import Client
     from ...models.eligibility_request import EligibilityRequest
+    from ...models.full_x12_response import FullX12Response
 
 
 def _parts(
@@ -31,14 +32,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> FullX12Response:
-    if document is None:
-        raise Misfit("FullX12Response: a document expected, null found")
-    return (
-        FullX12Response.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "FullX12Response")
-    )
+_parse: Callable[[Any], FullX12Response] = document_reader(Object("FullX12Response"), "FullX12Response")
 
 
 def sync_detailed(

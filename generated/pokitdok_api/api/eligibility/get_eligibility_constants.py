@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import GET_ELIGIBILITY_CONSTANTS
 from ..._requests import RequestParts
-from ..._values import Misfit, null_or_misfit
-from ...models.eligibility_constants_envelope import EligibilityConstantsEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.eligibility_constants_envelope import EligibilityConstantsEnvelope
 
 
 def _parts() -> RequestParts:
@@ -24,14 +25,9 @@ def _parts() -> RequestParts:
     )
 
 
-def _parse(document: Any) -> EligibilityConstantsEnvelope:
-    if document is None:
-        raise Misfit("EligibilityConstantsEnvelope: a document expected, null found")
-    return (
-        EligibilityConstantsEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "EligibilityConstantsEnvelope")
-    )
+_parse: Callable[[Any], EligibilityConstantsEnvelope] = document_reader(
+    Object("EligibilityConstantsEnvelope"), "EligibilityConstantsEnvelope"
+)
 
 
 def sync_detailed(

@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import CREATE_ENROLLMENT_SNAPSHOT
 from ..._requests import RequestParts, multipart_body
-from ..._values import Misfit, null_or_misfit
-from ...models.activity_envelope import ActivityEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.activity_envelope import ActivityEnvelope
     from ...models.file_upload import FileUpload
 
 
@@ -30,14 +31,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> ActivityEnvelope:
-    if document is None:
-        raise Misfit("ActivityEnvelope: a document expected, null found")
-    return (
-        ActivityEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "ActivityEnvelope")
-    )
+_parse: Callable[[Any], ActivityEnvelope] = document_reader(Object("ActivityEnvelope"), "ActivityEnvelope")
 
 
 @deprecated("Last documented 2017-01-19.")

@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import GET_ENROLLMENT_SNAPSHOT
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.enrollment_snapshot_envelope import EnrollmentSnapshotEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.enrollment_snapshot_envelope import EnrollmentSnapshotEnvelope
 
 
 def _parts(
@@ -27,14 +28,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> EnrollmentSnapshotEnvelope:
-    if document is None:
-        raise Misfit("EnrollmentSnapshotEnvelope: a document expected, null found")
-    return (
-        EnrollmentSnapshotEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "EnrollmentSnapshotEnvelope")
-    )
+_parse: Callable[[Any], EnrollmentSnapshotEnvelope] = document_reader(
+    Object("EnrollmentSnapshotEnvelope"), "EnrollmentSnapshotEnvelope"
+)
 
 
 @deprecated("Last documented 2017-01-19.")

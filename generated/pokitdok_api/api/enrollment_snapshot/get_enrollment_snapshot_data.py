@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import GET_ENROLLMENT_SNAPSHOT_DATA
 from ..._requests import RequestParts, path_segment, query
-from ..._values import Misfit, null_or_misfit
-from ...models.enrollment_snapshot_record_list_envelope import EnrollmentSnapshotRecordListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.enrollment_snapshot_record_list_envelope import EnrollmentSnapshotRecordListEnvelope
 
 
 def _parts(
@@ -34,14 +35,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> EnrollmentSnapshotRecordListEnvelope:
-    if document is None:
-        raise Misfit("EnrollmentSnapshotRecordListEnvelope: a document expected, null found")
-    return (
-        EnrollmentSnapshotRecordListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "EnrollmentSnapshotRecordListEnvelope")
-    )
+_parse: Callable[[Any], EnrollmentSnapshotRecordListEnvelope] = document_reader(
+    Object("EnrollmentSnapshotRecordListEnvelope"), "EnrollmentSnapshotRecordListEnvelope"
+)
 
 
 @deprecated("Last documented 2017-01-19.")

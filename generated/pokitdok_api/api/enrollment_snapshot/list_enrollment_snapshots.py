@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_ENROLLMENT_SNAPSHOTS
 from ..._requests import RequestParts, query
-from ..._values import Misfit, null_or_misfit
-from ...models.enrollment_snapshot_list_envelope import EnrollmentSnapshotListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.enrollment_snapshot_list_envelope import EnrollmentSnapshotListEnvelope
 
 
 def _parts(
@@ -33,14 +34,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> EnrollmentSnapshotListEnvelope:
-    if document is None:
-        raise Misfit("EnrollmentSnapshotListEnvelope: a document expected, null found")
-    return (
-        EnrollmentSnapshotListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "EnrollmentSnapshotListEnvelope")
-    )
+_parse: Callable[[Any], EnrollmentSnapshotListEnvelope] = document_reader(
+    Object("EnrollmentSnapshotListEnvelope"), "EnrollmentSnapshotListEnvelope"
+)
 
 
 @deprecated("Last documented 2017-01-19.")

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import MEASURE_CONSUMER_HCO
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.hco_score_envelope import HcoScoreEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ...client import Client
     from ...models.hco_consumer_request import HcoConsumerRequest
+    from ...models.hco_score_envelope import HcoScoreEnvelope
 
 
 def _parts(
@@ -31,14 +32,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> HcoScoreEnvelope:
-    if document is None:
-        raise Misfit("HcoScoreEnvelope: a document expected, null found")
-    return (
-        HcoScoreEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "HcoScoreEnvelope")
-    )
+_parse: Callable[[Any], HcoScoreEnvelope] = document_reader(Object("HcoScoreEnvelope"), "HcoScoreEnvelope")
 
 
 @deprecated("Last documented 2019-03-20.")

@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import CONVERT_ICD_CODE
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.icd_conversion_envelope import IcdConversionEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.icd_conversion_envelope import IcdConversionEnvelope
 
 
 def _parts(
@@ -27,14 +28,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> IcdConversionEnvelope:
-    if document is None:
-        raise Misfit("IcdConversionEnvelope: a document expected, null found")
-    return (
-        IcdConversionEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "IcdConversionEnvelope")
-    )
+_parse: Callable[[Any], IcdConversionEnvelope] = document_reader(
+    Object("IcdConversionEnvelope"), "IcdConversionEnvelope"
+)
 
 
 @deprecated("Last documented 2019-03-20.")

@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import CREATE_IDENTITY
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.identity_envelope import IdentityEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.identity_envelope import IdentityEnvelope
     from ...models.identity_request import IdentityRequest
 
 
@@ -31,14 +32,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> IdentityEnvelope:
-    if document is None:
-        raise Misfit("IdentityEnvelope: a document expected, null found")
-    return (
-        IdentityEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "IdentityEnvelope")
-    )
+_parse: Callable[[Any], IdentityEnvelope] = document_reader(Object("IdentityEnvelope"), "IdentityEnvelope")
 
 
 @deprecated("Last documented 2017-02-20.")

@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import GET_IDENTITY_HISTORY_VERSION
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.identity_list_envelope import IdentityListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.identity_list_envelope import IdentityListEnvelope
 
 
 def _parts(
@@ -30,14 +31,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> IdentityListEnvelope:
-    if document is None:
-        raise Misfit("IdentityListEnvelope: a document expected, null found")
-    return (
-        IdentityListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "IdentityListEnvelope")
-    )
+_parse: Callable[[Any], IdentityListEnvelope] = document_reader(Object("IdentityListEnvelope"), "IdentityListEnvelope")
 
 
 @deprecated("Last documented 2017-02-20.")

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_IDENTITIES
 from ..._requests import RequestParts, query
-from ..._values import Misfit, null_or_misfit
-from ...models.identity_list_envelope import IdentityListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ...client import Client
     from ...models.identity_genders import IdentityGenders
+    from ...models.identity_list_envelope import IdentityListEnvelope
 
 
 def _parts(
@@ -67,14 +68,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> IdentityListEnvelope:
-    if document is None:
-        raise Misfit("IdentityListEnvelope: a document expected, null found")
-    return (
-        IdentityListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "IdentityListEnvelope")
-    )
+_parse: Callable[[Any], IdentityListEnvelope] = document_reader(Object("IdentityListEnvelope"), "IdentityListEnvelope")
 
 
 @deprecated("Last documented 2017-02-20.")

@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_IDENTITY_HISTORY
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.identity_history_entry_list_envelope import IdentityHistoryEntryListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.identity_history_entry_list_envelope import IdentityHistoryEntryListEnvelope
 
 
 def _parts(
@@ -29,14 +30,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> IdentityHistoryEntryListEnvelope:
-    if document is None:
-        raise Misfit("IdentityHistoryEntryListEnvelope: a document expected, null found")
-    return (
-        IdentityHistoryEntryListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "IdentityHistoryEntryListEnvelope")
-    )
+_parse: Callable[[Any], IdentityHistoryEntryListEnvelope] = document_reader(
+    Object("IdentityHistoryEntryListEnvelope"), "IdentityHistoryEntryListEnvelope"
+)
 
 
 @deprecated("Last documented 2017-02-20.")

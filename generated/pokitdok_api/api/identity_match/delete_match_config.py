@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import DELETE_MATCH_CONFIG
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.delete_status_envelope import DeleteStatusEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.delete_status_envelope import DeleteStatusEnvelope
 
 
 def _parts(
@@ -29,14 +30,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> DeleteStatusEnvelope:
-    if document is None:
-        raise Misfit("DeleteStatusEnvelope: a document expected, null found")
-    return (
-        DeleteStatusEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "DeleteStatusEnvelope")
-    )
+_parse: Callable[[Any], DeleteStatusEnvelope] = document_reader(Object("DeleteStatusEnvelope"), "DeleteStatusEnvelope")
 
 
 @deprecated("Last documented 2017-12-13.")

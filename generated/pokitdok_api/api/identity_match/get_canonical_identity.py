@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import GET_CANONICAL_IDENTITY
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.canonical_identity_envelope import CanonicalIdentityEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.canonical_identity_envelope import CanonicalIdentityEnvelope
 
 
 def _parts(
@@ -30,14 +31,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> CanonicalIdentityEnvelope:
-    if document is None:
-        raise Misfit("CanonicalIdentityEnvelope: a document expected, null found")
-    return (
-        CanonicalIdentityEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "CanonicalIdentityEnvelope")
-    )
+_parse: Callable[[Any], CanonicalIdentityEnvelope] = document_reader(
+    Object("CanonicalIdentityEnvelope"), "CanonicalIdentityEnvelope"
+)
 
 
 @deprecated("Last documented 2019-03-20.")

@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import GET_IDENTITY_MATCH_SOURCE
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.identity_match_source_envelope import IdentityMatchSourceEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.identity_match_source_envelope import IdentityMatchSourceEnvelope
 
 
 def _parts(
@@ -30,14 +31,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> IdentityMatchSourceEnvelope:
-    if document is None:
-        raise Misfit("IdentityMatchSourceEnvelope: a document expected, null found")
-    return (
-        IdentityMatchSourceEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "IdentityMatchSourceEnvelope")
-    )
+_parse: Callable[[Any], IdentityMatchSourceEnvelope] = document_reader(
+    Object("IdentityMatchSourceEnvelope"), "IdentityMatchSourceEnvelope"
+)
 
 
 @deprecated("Last documented 2019-03-20.")

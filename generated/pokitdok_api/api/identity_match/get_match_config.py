@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import GET_MATCH_CONFIG
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.identity_match_config_envelope import IdentityMatchConfigEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.identity_match_config_envelope import IdentityMatchConfigEnvelope
 
 
 def _parts(
@@ -29,14 +30,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> IdentityMatchConfigEnvelope:
-    if document is None:
-        raise Misfit("IdentityMatchConfigEnvelope: a document expected, null found")
-    return (
-        IdentityMatchConfigEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "IdentityMatchConfigEnvelope")
-    )
+_parse: Callable[[Any], IdentityMatchConfigEnvelope] = document_reader(
+    Object("IdentityMatchConfigEnvelope"), "IdentityMatchConfigEnvelope"
+)
 
 
 @deprecated("Last documented 2019-03-20.")

@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_CANONICAL_IDENTITY_SOURCES
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.identity_match_source_list_envelope import IdentityMatchSourceListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.identity_match_source_list_envelope import IdentityMatchSourceListEnvelope
 
 
 def _parts(
@@ -30,14 +31,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> IdentityMatchSourceListEnvelope:
-    if document is None:
-        raise Misfit("IdentityMatchSourceListEnvelope: a document expected, null found")
-    return (
-        IdentityMatchSourceListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "IdentityMatchSourceListEnvelope")
-    )
+_parse: Callable[[Any], IdentityMatchSourceListEnvelope] = document_reader(
+    Object("IdentityMatchSourceListEnvelope"), "IdentityMatchSourceListEnvelope"
+)
 
 
 @deprecated("Last documented 2019-03-20.")

@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_MATCH_CONFIGS
 from ..._requests import RequestParts
-from ..._values import Misfit, null_or_misfit
-from ...models.identity_match_config_list_envelope import IdentityMatchConfigListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.identity_match_config_list_envelope import IdentityMatchConfigListEnvelope
 
 
 def _parts() -> RequestParts:
@@ -25,14 +26,9 @@ def _parts() -> RequestParts:
     )
 
 
-def _parse(document: Any) -> IdentityMatchConfigListEnvelope:
-    if document is None:
-        raise Misfit("IdentityMatchConfigListEnvelope: a document expected, null found")
-    return (
-        IdentityMatchConfigListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "IdentityMatchConfigListEnvelope")
-    )
+_parse: Callable[[Any], IdentityMatchConfigListEnvelope] = document_reader(
+    Object("IdentityMatchConfigListEnvelope"), "IdentityMatchConfigListEnvelope"
+)
 
 
 @deprecated("Last documented 2019-03-20.")

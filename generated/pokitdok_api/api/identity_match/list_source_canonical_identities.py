@@ -4,19 +4,20 @@ belongs to."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_SOURCE_CANONICAL_IDENTITIES
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.canonical_identity_list_envelope import CanonicalIdentityListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.canonical_identity_list_envelope import CanonicalIdentityListEnvelope
 
 
 def _parts(
@@ -31,14 +32,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> CanonicalIdentityListEnvelope:
-    if document is None:
-        raise Misfit("CanonicalIdentityListEnvelope: a document expected, null found")
-    return (
-        CanonicalIdentityListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "CanonicalIdentityListEnvelope")
-    )
+_parse: Callable[[Any], CanonicalIdentityListEnvelope] = document_reader(
+    Object("CanonicalIdentityListEnvelope"), "CanonicalIdentityListEnvelope"
+)
 
 
 @deprecated("Last documented 2019-03-20.")

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import SUBMIT_IDENTITY_MATCH_SOURCE
 from ..._requests import RequestParts, json_body, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.identity_match_source_created_envelope import IdentityMatchSourceCreatedEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ...client import Client
     from ...models.identity_match_request import IdentityMatchRequest
+    from ...models.identity_match_source_created_envelope import IdentityMatchSourceCreatedEnvelope
 
 
 def _parts(
@@ -34,14 +35,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> IdentityMatchSourceCreatedEnvelope:
-    if document is None:
-        raise Misfit("IdentityMatchSourceCreatedEnvelope: a document expected, null found")
-    return (
-        IdentityMatchSourceCreatedEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "IdentityMatchSourceCreatedEnvelope")
-    )
+_parse: Callable[[Any], IdentityMatchSourceCreatedEnvelope] = document_reader(
+    Object("IdentityMatchSourceCreatedEnvelope"), "IdentityMatchSourceCreatedEnvelope"
+)
 
 
 @deprecated("Last documented 2019-03-20.")

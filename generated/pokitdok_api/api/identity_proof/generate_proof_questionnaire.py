@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import GENERATE_PROOF_QUESTIONNAIRE
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.identity_proof_questionnaire_envelope import IdentityProofQuestionnaireEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.identity_proof_questionnaire_envelope import IdentityProofQuestionnaireEnvelope
     from ...models.identity_proof_request import IdentityProofRequest
 
 
@@ -31,14 +32,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> IdentityProofQuestionnaireEnvelope:
-    if document is None:
-        raise Misfit("IdentityProofQuestionnaireEnvelope: a document expected, null found")
-    return (
-        IdentityProofQuestionnaireEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "IdentityProofQuestionnaireEnvelope")
-    )
+_parse: Callable[[Any], IdentityProofQuestionnaireEnvelope] = document_reader(
+    Object("IdentityProofQuestionnaireEnvelope"), "IdentityProofQuestionnaireEnvelope"
+)
 
 
 @deprecated("Last documented 2019-03-20.")

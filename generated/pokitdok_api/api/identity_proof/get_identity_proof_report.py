@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import GET_IDENTITY_PROOF_REPORT
 from ..._requests import RequestParts, query
-from ..._values import Misfit, null_or_misfit
-from ...models.identity_proof_report_entry_list_envelope import IdentityProofReportEntryListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.identity_proof_report_entry_list_envelope import IdentityProofReportEntryListEnvelope
 
 
 def _parts(
@@ -39,14 +40,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> IdentityProofReportEntryListEnvelope:
-    if document is None:
-        raise Misfit("IdentityProofReportEntryListEnvelope: a document expected, null found")
-    return (
-        IdentityProofReportEntryListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "IdentityProofReportEntryListEnvelope")
-    )
+_parse: Callable[[Any], IdentityProofReportEntryListEnvelope] = document_reader(
+    Object("IdentityProofReportEntryListEnvelope"), "IdentityProofReportEntryListEnvelope"
+)
 
 
 @deprecated("Last documented 2019-03-20.")

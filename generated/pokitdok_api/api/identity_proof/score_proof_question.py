@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import SCORE_PROOF_QUESTION
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.identity_proof_score_envelope import IdentityProofScoreEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ...client import Client
     from ...models.identity_proof_answer_request import IdentityProofAnswerRequest
+    from ...models.identity_proof_score_envelope import IdentityProofScoreEnvelope
 
 
 def _parts(
@@ -31,14 +32,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> IdentityProofScoreEnvelope:
-    if document is None:
-        raise Misfit("IdentityProofScoreEnvelope: a document expected, null found")
-    return (
-        IdentityProofScoreEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "IdentityProofScoreEnvelope")
-    )
+_parse: Callable[[Any], IdentityProofScoreEnvelope] = document_reader(
+    Object("IdentityProofScoreEnvelope"), "IdentityProofScoreEnvelope"
+)
 
 
 @deprecated("Last documented 2019-03-20.")

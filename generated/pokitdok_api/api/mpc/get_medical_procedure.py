@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import GET_MEDICAL_PROCEDURE
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.medical_procedure_envelope import MedicalProcedureEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.medical_procedure_envelope import MedicalProcedureEnvelope
 
 
 def _parts(
@@ -26,14 +27,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> MedicalProcedureEnvelope:
-    if document is None:
-        raise Misfit("MedicalProcedureEnvelope: a document expected, null found")
-    return (
-        MedicalProcedureEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "MedicalProcedureEnvelope")
-    )
+_parse: Callable[[Any], MedicalProcedureEnvelope] = document_reader(
+    Object("MedicalProcedureEnvelope"), "MedicalProcedureEnvelope"
+)
 
 
 def sync_detailed(

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_MEDICAL_PROCEDURES
 from ..._requests import RequestParts, query
-from ..._values import Misfit, null_or_misfit
-from ...models.medical_procedure_list_envelope import MedicalProcedureListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.medical_procedure_list_envelope import MedicalProcedureListEnvelope
 
 
 def _parts(
@@ -38,14 +39,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> MedicalProcedureListEnvelope:
-    if document is None:
-        raise Misfit("MedicalProcedureListEnvelope: a document expected, null found")
-    return (
-        MedicalProcedureListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "MedicalProcedureListEnvelope")
-    )
+_parse: Callable[[Any], MedicalProcedureListEnvelope] = document_reader(
+    Object("MedicalProcedureListEnvelope"), "MedicalProcedureListEnvelope"
+)
 
 
 def sync_detailed(

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import CREATE_TOKEN
 from ..._requests import RequestParts, form_body
-from ..._values import Misfit, null_or_misfit
-from ...models.token_response import TokenResponse
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ...client import Client
     from ...models.token_request import TokenRequest
+    from ...models.token_response import TokenResponse
 
 
 def _parts(
@@ -31,14 +32,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> TokenResponse:
-    if document is None:
-        raise Misfit("TokenResponse: a document expected, null found")
-    return (
-        TokenResponse.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "TokenResponse")
-    )
+_parse: Callable[[Any], TokenResponse] = document_reader(Object("TokenResponse"), "TokenResponse")
 
 
 def sync_detailed(

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import ESTIMATE_OOP_COST
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.oop_estimate_envelope import OopEstimateEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.oop_estimate_envelope import OopEstimateEnvelope
     from ...models.oop_estimate_request import OopEstimateRequest
 
 
@@ -30,14 +31,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> OopEstimateEnvelope:
-    if document is None:
-        raise Misfit("OopEstimateEnvelope: a document expected, null found")
-    return (
-        OopEstimateEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "OopEstimateEnvelope")
-    )
+_parse: Callable[[Any], OopEstimateEnvelope] = document_reader(Object("OopEstimateEnvelope"), "OopEstimateEnvelope")
 
 
 def sync_detailed(

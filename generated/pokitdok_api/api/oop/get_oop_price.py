@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import GET_OOP_PRICE
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.oop_loaded_price_envelope import OopLoadedPriceEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.oop_loaded_price_envelope import OopLoadedPriceEnvelope
 
 
 def _parts(
@@ -28,14 +29,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> OopLoadedPriceEnvelope:
-    if document is None:
-        raise Misfit("OopLoadedPriceEnvelope: a document expected, null found")
-    return (
-        OopLoadedPriceEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "OopLoadedPriceEnvelope")
-    )
+_parse: Callable[[Any], OopLoadedPriceEnvelope] = document_reader(
+    Object("OopLoadedPriceEnvelope"), "OopLoadedPriceEnvelope"
+)
 
 
 def sync_detailed(

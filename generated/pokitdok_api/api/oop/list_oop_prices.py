@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_OOP_PRICES
 from ..._requests import RequestParts, query
-from ..._values import Misfit, null_or_misfit
-from ...models.oop_loaded_price_list_envelope import OopLoadedPriceListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.oop_loaded_price_list_envelope import OopLoadedPriceListEnvelope
 
 
 def _parts(
@@ -32,14 +33,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> OopLoadedPriceListEnvelope:
-    if document is None:
-        raise Misfit("OopLoadedPriceListEnvelope: a document expected, null found")
-    return (
-        OopLoadedPriceListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "OopLoadedPriceListEnvelope")
-    )
+_parse: Callable[[Any], OopLoadedPriceListEnvelope] = document_reader(
+    Object("OopLoadedPriceListEnvelope"), "OopLoadedPriceListEnvelope"
+)
 
 
 def sync_detailed(

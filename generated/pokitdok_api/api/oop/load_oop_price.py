@@ -4,12 +4,12 @@ out."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import LOAD_OOP_PRICE
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.oop_loaded_price_envelope import OopLoadedPriceEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ...client import Client
     from ...models.oop_load_price_request import OopLoadPriceRequest
+    from ...models.oop_loaded_price_envelope import OopLoadedPriceEnvelope
 
 
 def _parts(
@@ -31,14 +32,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> OopLoadedPriceEnvelope:
-    if document is None:
-        raise Misfit("OopLoadedPriceEnvelope: a document expected, null found")
-    return (
-        OopLoadedPriceEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "OopLoadedPriceEnvelope")
-    )
+_parse: Callable[[Any], OopLoadedPriceEnvelope] = document_reader(
+    Object("OopLoadedPriceEnvelope"), "OopLoadedPriceEnvelope"
+)
 
 
 def sync_detailed(

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_PAYERS
 from ..._requests import RequestParts, query
-from ..._values import Misfit, null_or_misfit
-from ...models.payer_list_envelope import PayerListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.payer_list_envelope import PayerListEnvelope
 
 
 def _parts(
@@ -30,14 +31,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> PayerListEnvelope:
-    if document is None:
-        raise Misfit("PayerListEnvelope: a document expected, null found")
-    return (
-        PayerListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "PayerListEnvelope")
-    )
+_parse: Callable[[Any], PayerListEnvelope] = document_reader(Object("PayerListEnvelope"), "PayerListEnvelope")
 
 
 def sync_detailed(

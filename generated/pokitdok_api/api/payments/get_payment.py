@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import GET_PAYMENT
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.payment_detail_envelope import PaymentDetailEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.payment_detail_envelope import PaymentDetailEnvelope
 
 
 def _parts(
@@ -26,14 +27,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> PaymentDetailEnvelope:
-    if document is None:
-        raise Misfit("PaymentDetailEnvelope: a document expected, null found")
-    return (
-        PaymentDetailEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "PaymentDetailEnvelope")
-    )
+_parse: Callable[[Any], PaymentDetailEnvelope] = document_reader(
+    Object("PaymentDetailEnvelope"), "PaymentDetailEnvelope"
+)
 
 
 def sync_detailed(

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import GET_PAYMENT_DATA
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.claim_payment_envelope import ClaimPaymentEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.claim_payment_envelope import ClaimPaymentEnvelope
 
 
 def _parts(
@@ -26,14 +27,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> ClaimPaymentEnvelope:
-    if document is None:
-        raise Misfit("ClaimPaymentEnvelope: a document expected, null found")
-    return (
-        ClaimPaymentEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "ClaimPaymentEnvelope")
-    )
+_parse: Callable[[Any], ClaimPaymentEnvelope] = document_reader(Object("ClaimPaymentEnvelope"), "ClaimPaymentEnvelope")
 
 
 def sync_detailed(

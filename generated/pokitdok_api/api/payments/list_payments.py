@@ -4,18 +4,19 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_PAYMENTS
 from ..._requests import RequestParts, query
-from ..._values import Misfit, null_or_misfit
-from ...models.payment_summary_list_envelope import PaymentSummaryListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.payment_summary_list_envelope import PaymentSummaryListEnvelope
 
 
 def _parts(
@@ -51,14 +52,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> PaymentSummaryListEnvelope:
-    if document is None:
-        raise Misfit("PaymentSummaryListEnvelope: a document expected, null found")
-    return (
-        PaymentSummaryListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "PaymentSummaryListEnvelope")
-    )
+_parse: Callable[[Any], PaymentSummaryListEnvelope] = document_reader(
+    Object("PaymentSummaryListEnvelope"), "PaymentSummaryListEnvelope"
+)
 
 
 def sync_detailed(

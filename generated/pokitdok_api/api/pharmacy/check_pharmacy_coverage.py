@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import CHECK_PHARMACY_COVERAGE
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.pharmacy_coverage_envelope import PharmacyCoverageEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.pharmacy_coverage_envelope import PharmacyCoverageEnvelope
     from ...models.pharmacy_coverage_request import PharmacyCoverageRequest
 
 
@@ -31,14 +32,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> PharmacyCoverageEnvelope:
-    if document is None:
-        raise Misfit("PharmacyCoverageEnvelope: a document expected, null found")
-    return (
-        PharmacyCoverageEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "PharmacyCoverageEnvelope")
-    )
+_parse: Callable[[Any], PharmacyCoverageEnvelope] = document_reader(
+    Object("PharmacyCoverageEnvelope"), "PharmacyCoverageEnvelope"
+)
 
 
 @deprecated("Last documented 2018-04-26.")

@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_NETWORK_PHARMACIES
 from ..._requests import RequestParts, query
-from ..._values import Misfit, null_or_misfit
-from ...models.network_pharmacy_list_envelope import NetworkPharmacyListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.network_pharmacy_list_envelope import NetworkPharmacyListEnvelope
 
 
 def _parts(
@@ -55,14 +56,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> NetworkPharmacyListEnvelope:
-    if document is None:
-        raise Misfit("NetworkPharmacyListEnvelope: a document expected, null found")
-    return (
-        NetworkPharmacyListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "NetworkPharmacyListEnvelope")
-    )
+_parse: Callable[[Any], NetworkPharmacyListEnvelope] = document_reader(
+    Object("NetworkPharmacyListEnvelope"), "NetworkPharmacyListEnvelope"
+)
 
 
 @deprecated("Last documented 2019-01-24.")

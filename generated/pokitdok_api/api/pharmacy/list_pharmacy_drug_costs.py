@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_PHARMACY_DRUG_COSTS
 from ..._requests import RequestParts, query
-from ..._values import Misfit, null_or_misfit
-from ...models.pharmacy_drug_cost_list_envelope import PharmacyDrugCostListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.pharmacy_drug_cost_list_envelope import PharmacyDrugCostListEnvelope
 
 
 def _parts(
@@ -37,14 +38,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> PharmacyDrugCostListEnvelope:
-    if document is None:
-        raise Misfit("PharmacyDrugCostListEnvelope: a document expected, null found")
-    return (
-        PharmacyDrugCostListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "PharmacyDrugCostListEnvelope")
-    )
+_parse: Callable[[Any], PharmacyDrugCostListEnvelope] = document_reader(
+    Object("PharmacyDrugCostListEnvelope"), "PharmacyDrugCostListEnvelope"
+)
 
 
 @deprecated("Last documented 2016-05-13.")

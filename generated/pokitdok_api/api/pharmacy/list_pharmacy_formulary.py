@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_PHARMACY_FORMULARY
 from ..._requests import RequestParts, query
-from ..._values import Misfit, null_or_misfit
-from ...models.pharmacy_formulary_drug_list_envelope import PharmacyFormularyDrugListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.pharmacy_formulary_drug_list_envelope import PharmacyFormularyDrugListEnvelope
 
 
 def _parts(
@@ -49,14 +50,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> PharmacyFormularyDrugListEnvelope:
-    if document is None:
-        raise Misfit("PharmacyFormularyDrugListEnvelope: a document expected, null found")
-    return (
-        PharmacyFormularyDrugListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "PharmacyFormularyDrugListEnvelope")
-    )
+_parse: Callable[[Any], PharmacyFormularyDrugListEnvelope] = document_reader(
+    Object("PharmacyFormularyDrugListEnvelope"), "PharmacyFormularyDrugListEnvelope"
+)
 
 
 @deprecated("Last documented 2019-01-24.")

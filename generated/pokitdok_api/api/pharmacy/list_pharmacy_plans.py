@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_PHARMACY_PLANS
 from ..._requests import RequestParts, query
-from ..._values import Misfit, null_or_misfit
-from ...models.pharmacy_plan_list_envelope import PharmacyPlanListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.pharmacy_plan_list_envelope import PharmacyPlanListEnvelope
 
 
 def _parts(
@@ -41,14 +42,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> PharmacyPlanListEnvelope:
-    if document is None:
-        raise Misfit("PharmacyPlanListEnvelope: a document expected, null found")
-    return (
-        PharmacyPlanListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "PharmacyPlanListEnvelope")
-    )
+_parse: Callable[[Any], PharmacyPlanListEnvelope] = document_reader(
+    Object("PharmacyPlanListEnvelope"), "PharmacyPlanListEnvelope"
+)
 
 
 @deprecated("Last documented 2019-01-24.")

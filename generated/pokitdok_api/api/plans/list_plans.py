@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_PLANS
 from ..._requests import RequestParts, query
-from ..._values import Misfit, null_or_misfit
-from ...models.plan_list_envelope import PlanListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ...client import Client
     from ...models.metallic_levels import MetallicLevels
+    from ...models.plan_list_envelope import PlanListEnvelope
     from ...models.plan_types import PlanTypes
 
 
@@ -55,14 +56,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> PlanListEnvelope:
-    if document is None:
-        raise Misfit("PlanListEnvelope: a document expected, null found")
-    return (
-        PlanListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "PlanListEnvelope")
-    )
+_parse: Callable[[Any], PlanListEnvelope] = document_reader(Object("PlanListEnvelope"), "PlanListEnvelope")
 
 
 @deprecated("Last documented 2019-04-19.")

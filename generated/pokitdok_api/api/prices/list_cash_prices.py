@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_CASH_PRICES
 from ..._requests import RequestParts, query
-from ..._values import Misfit, null_or_misfit
-from ...models.cash_price_list_envelope import CashPriceListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.cash_price_list_envelope import CashPriceListEnvelope
 
 
 def _parts(
@@ -33,14 +34,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> CashPriceListEnvelope:
-    if document is None:
-        raise Misfit("CashPriceListEnvelope: a document expected, null found")
-    return (
-        CashPriceListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "CashPriceListEnvelope")
-    )
+_parse: Callable[[Any], CashPriceListEnvelope] = document_reader(
+    Object("CashPriceListEnvelope"), "CashPriceListEnvelope"
+)
 
 
 @deprecated("Last documented 2019-03-20.")

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_INSURANCE_PRICES
 from ..._requests import RequestParts, query
-from ..._values import Misfit, null_or_misfit
-from ...models.insurance_prices_envelope import InsurancePricesEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.insurance_prices_envelope import InsurancePricesEnvelope
 
 
 def _parts(
@@ -32,14 +33,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> InsurancePricesEnvelope:
-    if document is None:
-        raise Misfit("InsurancePricesEnvelope: a document expected, null found")
-    return (
-        InsurancePricesEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "InsurancePricesEnvelope")
-    )
+_parse: Callable[[Any], InsurancePricesEnvelope] = document_reader(
+    Object("InsurancePricesEnvelope"), "InsurancePricesEnvelope"
+)
 
 
 def sync_detailed(

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import CREATE_PROVIDER_REGISTRATION
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.provider_registration_envelope import ProviderRegistrationEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ...client import Client
     from ...models.provider_registration import ProviderRegistration
+    from ...models.provider_registration_envelope import ProviderRegistrationEnvelope
 
 
 def _parts(
@@ -30,14 +31,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> ProviderRegistrationEnvelope:
-    if document is None:
-        raise Misfit("ProviderRegistrationEnvelope: a document expected, null found")
-    return (
-        ProviderRegistrationEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "ProviderRegistrationEnvelope")
-    )
+_parse: Callable[[Any], ProviderRegistrationEnvelope] = document_reader(
+    Object("ProviderRegistrationEnvelope"), "ProviderRegistrationEnvelope"
+)
 
 
 def sync_detailed(

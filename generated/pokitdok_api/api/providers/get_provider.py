@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import GET_PROVIDER
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.provider_envelope import ProviderEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.provider_envelope import ProviderEnvelope
 
 
 def _parts(
@@ -27,14 +28,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> ProviderEnvelope:
-    if document is None:
-        raise Misfit("ProviderEnvelope: a document expected, null found")
-    return (
-        ProviderEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "ProviderEnvelope")
-    )
+_parse: Callable[[Any], ProviderEnvelope] = document_reader(Object("ProviderEnvelope"), "ProviderEnvelope")
 
 
 @deprecated("Last documented 2019-04-19.")

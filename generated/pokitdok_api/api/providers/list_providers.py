@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_PROVIDERS
 from ..._requests import RequestParts, query
-from ..._values import Misfit, null_or_misfit
-from ...models.provider_list_envelope import ProviderListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ...client import Client
     from ...models.provider_entity_types import ProviderEntityTypes
+    from ...models.provider_list_envelope import ProviderListEnvelope
 
 
 def _parts(
@@ -66,14 +67,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> ProviderListEnvelope:
-    if document is None:
-        raise Misfit("ProviderListEnvelope: a document expected, null found")
-    return (
-        ProviderListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "ProviderListEnvelope")
-    )
+_parse: Callable[[Any], ProviderListEnvelope] = document_reader(Object("ProviderListEnvelope"), "ProviderListEnvelope")
 
 
 @deprecated("Last documented 2019-04-19.")

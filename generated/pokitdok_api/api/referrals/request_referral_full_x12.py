@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import REQUEST_REFERRAL_FULL_X12
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.full_x12_response import FullX12Response
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.full_x12_response import FullX12Response
     from ...models.service_review_request import ServiceReviewRequest
 
 
@@ -32,14 +33,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> FullX12Response:
-    if document is None:
-        raise Misfit("FullX12Response: a document expected, null found")
-    return (
-        FullX12Response.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "FullX12Response")
-    )
+_parse: Callable[[Any], FullX12Response] = document_reader(Object("FullX12Response"), "FullX12Response")
 
 
 @deprecated("Last documented 2017-08-23.")

@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import CREATE_SLOT
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.appointment_envelope import AppointmentEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.appointment_envelope import AppointmentEnvelope
     from ...models.slot_request import SlotRequest
 
 
@@ -31,14 +32,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> AppointmentEnvelope:
-    if document is None:
-        raise Misfit("AppointmentEnvelope: a document expected, null found")
-    return (
-        AppointmentEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "AppointmentEnvelope")
-    )
+_parse: Callable[[Any], AppointmentEnvelope] = document_reader(Object("AppointmentEnvelope"), "AppointmentEnvelope")
 
 
 @deprecated("Last documented 2019-05-03.")

@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import GET_APPOINTMENT_TYPE
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.appointment_type_envelope import AppointmentTypeEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.appointment_type_envelope import AppointmentTypeEnvelope
 
 
 def _parts(
@@ -29,14 +30,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> AppointmentTypeEnvelope:
-    if document is None:
-        raise Misfit("AppointmentTypeEnvelope: a document expected, null found")
-    return (
-        AppointmentTypeEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "AppointmentTypeEnvelope")
-    )
+_parse: Callable[[Any], AppointmentTypeEnvelope] = document_reader(
+    Object("AppointmentTypeEnvelope"), "AppointmentTypeEnvelope"
+)
 
 
 @deprecated("Last documented 2019-05-03.")

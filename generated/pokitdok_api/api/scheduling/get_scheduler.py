@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import GET_SCHEDULER
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.scheduler_list_envelope import SchedulerListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.scheduler_list_envelope import SchedulerListEnvelope
 
 
 def _parts(
@@ -29,14 +30,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> SchedulerListEnvelope:
-    if document is None:
-        raise Misfit("SchedulerListEnvelope: a document expected, null found")
-    return (
-        SchedulerListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "SchedulerListEnvelope")
-    )
+_parse: Callable[[Any], SchedulerListEnvelope] = document_reader(
+    Object("SchedulerListEnvelope"), "SchedulerListEnvelope"
+)
 
 
 @deprecated("Last documented 2019-05-03.")

@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_APPOINTMENT_TYPES
 from ..._requests import RequestParts, query
-from ..._values import Misfit, null_or_misfit
-from ...models.appointment_type_list_envelope import AppointmentTypeListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.appointment_type_list_envelope import AppointmentTypeListEnvelope
 
 
 def _parts(
@@ -31,14 +32,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> AppointmentTypeListEnvelope:
-    if document is None:
-        raise Misfit("AppointmentTypeListEnvelope: a document expected, null found")
-    return (
-        AppointmentTypeListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "AppointmentTypeListEnvelope")
-    )
+_parse: Callable[[Any], AppointmentTypeListEnvelope] = document_reader(
+    Object("AppointmentTypeListEnvelope"), "AppointmentTypeListEnvelope"
+)
 
 
 @deprecated("Last documented 2019-05-03.")

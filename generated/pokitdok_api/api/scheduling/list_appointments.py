@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_APPOINTMENTS
 from ..._requests import RequestParts, query
-from ..._values import Misfit, null_or_misfit
-from ...models.appointment_list_envelope import AppointmentListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.appointment_list_envelope import AppointmentListEnvelope
 
 
 def _parts(
@@ -45,14 +46,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> AppointmentListEnvelope:
-    if document is None:
-        raise Misfit("AppointmentListEnvelope: a document expected, null found")
-    return (
-        AppointmentListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "AppointmentListEnvelope")
-    )
+_parse: Callable[[Any], AppointmentListEnvelope] = document_reader(
+    Object("AppointmentListEnvelope"), "AppointmentListEnvelope"
+)
 
 
 @deprecated("Last documented 2019-05-03.")

@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._deprecation import deprecated
+from ..._kinds import Object, document_reader
 from ..._operations import REGISTER_SCHEDULE_PATIENT
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.schedule_patient_envelope import SchedulePatientEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.schedule_patient_envelope import SchedulePatientEnvelope
     from ...models.schedule_patient_request import SchedulePatientRequest
 
 
@@ -31,14 +32,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> SchedulePatientEnvelope:
-    if document is None:
-        raise Misfit("SchedulePatientEnvelope: a document expected, null found")
-    return (
-        SchedulePatientEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "SchedulePatientEnvelope")
-    )
+_parse: Callable[[Any], SchedulePatientEnvelope] = document_reader(
+    Object("SchedulePatientEnvelope"), "SchedulePatientEnvelope"
+)
 
 
 @deprecated("Last documented 2019-05-03.")

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import GET_TRADING_PARTNER
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.trading_partner_envelope import TradingPartnerEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.trading_partner_envelope import TradingPartnerEnvelope
 
 
 def _parts(
@@ -28,14 +29,9 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> TradingPartnerEnvelope:
-    if document is None:
-        raise Misfit("TradingPartnerEnvelope: a document expected, null found")
-    return (
-        TradingPartnerEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "TradingPartnerEnvelope")
-    )
+_parse: Callable[[Any], TradingPartnerEnvelope] = document_reader(
+    Object("TradingPartnerEnvelope"), "TradingPartnerEnvelope"
+)
 
 
 def sync_detailed(

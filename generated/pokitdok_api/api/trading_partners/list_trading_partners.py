@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_TRADING_PARTNERS
 from ..._requests import RequestParts
-from ..._values import Misfit, null_or_misfit
-from ...models.trading_partner_list_envelope import TradingPartnerListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.trading_partner_list_envelope import TradingPartnerListEnvelope
 
 
 def _parts() -> RequestParts:
@@ -24,14 +25,9 @@ def _parts() -> RequestParts:
     )
 
 
-def _parse(document: Any) -> TradingPartnerListEnvelope:
-    if document is None:
-        raise Misfit("TradingPartnerListEnvelope: a document expected, null found")
-    return (
-        TradingPartnerListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "TradingPartnerListEnvelope")
-    )
+_parse: Callable[[Any], TradingPartnerListEnvelope] = document_reader(
+    Object("TradingPartnerListEnvelope"), "TradingPartnerListEnvelope"
+)
 
 
 def sync_detailed(

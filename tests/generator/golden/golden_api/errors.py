@@ -24,19 +24,14 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._model import Model
-from ._values import Choice, Misfit
+from ._unions import OneOf
+from ._values import Misfit
 
 if TYPE_CHECKING:
     from ._operations import Operation
     from .models import ErrorEnvelope, ErrorMessage, OAuthError, Rejection
 
-_BODY = Choice(
-    {
-        "OAuthError": ("error",),
-        "ErrorMessage": ("message",),
-        "ErrorEnvelope": ("data",),
-    }
-)
+_BODY = OneOf({"OAuthError": ("error",), "ErrorMessage": ("message",), "ErrorEnvelope": ("data",)})
 
 _SAFE_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _SAFE_FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}(\.[A-Za-z_][A-Za-z0-9_]{0,63})*")

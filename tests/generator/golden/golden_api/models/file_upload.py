@@ -2,37 +2,19 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    code_list,
-    null_or_misfit,
-    read_date,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import DATE, Array, Code, Kinds
+from .._model import Model, model
 from ..types import UNSET, File, Unset
 
 if TYPE_CHECKING:
     from .color import Color
 
-_Color = code_list("Color")
 
-
-@define(repr=False, eq=False)
+@model
 class FileUpload(Model):
     """An object of the contract."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "file",
-        }
-    )
 
     file: File
     """PHI, masked in repr."""
@@ -43,57 +25,9 @@ class FileUpload(Model):
     colors: list[Color] | Unset = UNSET
     more: list[File] | Unset = UNSET
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls(
-            cast(Any, UNSET),
-        )
-        _of: Any = _model
-        _known = 0
-        if "file" in source:
-            _known += 1
-            _of.file = source["file"]
-        if "partner" in source:
-            _known += 1
-            _of.partner = source["partner"]
-        if "is_test" in source:
-            _known += 1
-            _of.is_test = source["is_test"]
-        if "made_on" in source:
-            _known += 1
-            _v = source["made_on"]
-            _of.made_on = read_date(_v)
-        if "colors" in source:
-            _known += 1
-            _v = source["colors"]
-            _of.colors = (
-                [_Color[_i] if isinstance(_i, str) else _i for _i in _v]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "FileUpload.colors")
-            )
-        if "more" in source:
-            _known += 1
-            _v = source["more"]
-            _of.more = _v if isinstance(_v, list) else null_or_misfit(_v, "array", "FileUpload.more")
-        if _known != len(source):
-            _of.additional_properties = unknown(FileUpload, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.file) is not UNSET:
-            _out["file"] = _v
-        if (_v := _of.partner) is not UNSET:
-            _out["partner"] = _v
-        if (_v := _of.is_test) is not UNSET:
-            _out["is_test"] = _v
-        if (_v := _of.made_on) is not UNSET:
-            _out["made_on"] = write_date(_v)
-        if (_v := _of.colors) is not UNSET:
-            _out["colors"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.more) is not UNSET:
-            _out["more"] = list(_v) if isinstance(_v, (list, tuple)) else _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _masked: ClassVar[frozenset[str]] = frozenset({"file"})
+    _kinds: ClassVar[Kinds] = {
+        "made_on": DATE,
+        "colors": Array(Code("Color")),
+        "more": Array(),
+    }

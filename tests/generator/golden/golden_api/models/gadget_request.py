@@ -2,58 +2,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self, cast
+from typing import ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    unknown,
-)
+from .._model import Model, model
 from ..types import UNSET, Unset
 
 
-@define(repr=False, eq=False)
+@model
 class GadgetRequest(Model):
     """An object of the contract."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "name",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "async_": "async",
-    }
 
     name: str
     """PHI, masked in repr."""
     async_: bool | Unset = UNSET
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        _model = cls(
-            cast(Any, UNSET),
-        )
-        _of: Any = _model
-        _known = 0
-        if "name" in source:
-            _known += 1
-            _of.name = source["name"]
-        if "async" in source:
-            _known += 1
-            _of.async_ = source["async"]
-        if _known != len(source):
-            _of.additional_properties = unknown(GadgetRequest, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.name) is not UNSET:
-            _out["name"] = _v
-        if (_v := _of.async_) is not UNSET:
-            _out["async"] = _v
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "async_": "async",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset({"name"})

@@ -3,24 +3,11 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from attrs import define, field
-
-from .._model import Model
-from .._values import (
-    Choice,
-    bind,
-    code_list,
-    lone,
-    null_or_misfit,
-    read_date,
-    read_datetime,
-    to_json,
-    unknown,
-    write_code,
-    write_date,
-)
+from .._kinds import ANY, DATE, DATE_TIME, Array, Code, Kinds, Number, Object
+from .._model import Model, model
+from .._unions import Either, ManyOrOne, OneOf
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -35,63 +22,10 @@ if TYPE_CHECKING:
     from .rectangle import Rectangle
     from .size import Size
 
-_SHAPE = Choice(
-    {
-        "Circle": ("radius",),
-        "Rectangle": (
-            "width",
-            "height",
-        ),
-        "Box": (
-            "width",
-            "height",
-        ),
-        "Loose": (),
-    },
-    fallback="FreeForm",
-)
-_STRICT_SHAPE = Choice(
-    {
-        "Circle": ("radius",),
-        "Rectangle": (
-            "width",
-            "height",
-        ),
-    },
-)
-_SHAPES = Choice(
-    {
-        "Circle": ("radius",),
-        "Rectangle": (
-            "width",
-            "height",
-        ),
-    },
-)
-_Color = code_list("Color")
-_Size = code_list("Size")
 
-
-@define(repr=False, eq=False)
+@model
 class Widget(Model):
     """Has it all: \"\"\"quotes\"\"\", a back\\slash and "an end\""""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "name",
-            "secret",
-            "made_on",
-            "color",
-            "names",
-            "hidden_part",
-        }
-    )
-    _wire_names: ClassVar[Mapping[str, str]] = {
-        "field_uuid": "_uuid",
-        "class_": "class",
-        "with_dash": "with-dash",
-        "field_2fa": "2fa",
-    }
 
     name: str | None | Unset = UNSET
     """PHI, masked in repr."""
@@ -139,276 +73,37 @@ class Widget(Model):
     strict_shape: Circle | Rectangle | None | Unset = UNSET
     shapes: list[Circle | Rectangle] | None | Unset = UNSET
     text_or_part: Part | str | None | Unset = UNSET
-    _in_list: bool = field(init=False, default=False, eq=False)
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls()
-        _of: Any = _model
-        _known = 0
-        if "name" in source:
-            _known += 1
-            _of.name = source["name"]
-        if "secret" in source:
-            _known += 1
-            _of.secret = source["secret"]
-        if "id" in source:
-            _known += 1
-            _of.id = source["id"]
-        if "_uuid" in source:
-            _known += 1
-            _of.field_uuid = source["_uuid"]
-        if "class" in source:
-            _known += 1
-            _of.class_ = source["class"]
-        if "with-dash" in source:
-            _known += 1
-            _of.with_dash = source["with-dash"]
-        if "2fa" in source:
-            _known += 1
-            _of.field_2fa = source["2fa"]
-        if "made_on" in source:
-            _known += 1
-            _v = source["made_on"]
-            _of.made_on = read_date(_v)
-        if "changed_at" in source:
-            _known += 1
-            _v = source["changed_at"]
-            _of.changed_at = read_datetime(_v)
-        if "price" in source:
-            _known += 1
-            _of.price = source["price"]
-        if "weight" in source:
-            _known += 1
-            _of.weight = source["weight"]
-        if "count" in source:
-            _known += 1
-            _of.count = source["count"]
-        if "amount" in source:
-            _known += 1
-            _of.amount = source["amount"]
-        if "color" in source:
-            _known += 1
-            _v = source["color"]
-            _of.color = _Color[_v] if isinstance(_v, str) else _v
-        if "size" in source:
-            _known += 1
-            _v = source["size"]
-            _of.size = _Size[_v] if type(_v) is int else _v
-        if "colors" in source:
-            _known += 1
-            _v = source["colors"]
-            _of.colors = (
-                [_Color[_i] if isinstance(_i, str) else _i for _i in _v]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "Widget.colors")
-            )
-        if "days" in source:
-            _known += 1
-            _v = source["days"]
-            _of.days = (
-                [read_date(_i) for _i in _v] if isinstance(_v, list) else null_or_misfit(_v, "array", "Widget.days")
-            )
-        if "names" in source:
-            _known += 1
-            _v = source["names"]
-            _of.names = _v if isinstance(_v, list) else null_or_misfit(_v, "array", "Widget.names")
-        if "label" in source:
-            _known += 1
-            _v = source["label"]
-            _of.label = _v if isinstance(_v, list) else lone(_v)
-        if "hint" in source:
-            _known += 1
-            _of.hint = source["hint"]
-        if "main_part" in source:
-            _known += 1
-            _v = source["main_part"]
-            _of.main_part = (
-                Part.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Widget.main_part")
-            )
-        if "hidden_part" in source:
-            _known += 1
-            _v = source["hidden_part"]
-            _of.hidden_part = (
-                Part.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Widget.hidden_part")
-            )
-        if "parts" in source:
-            _known += 1
-            _v = source["parts"]
-            _of.parts = (
-                [
-                    Part.from_dict(_i) if isinstance(_i, dict) else null_or_misfit(_i, "object", "Widget.parts[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "Widget.parts")
-            )
-        if "grid" in source:
-            _known += 1
-            _v = source["grid"]
-            _of.grid = (
-                [
-                    [
-                        Part.from_dict(_i1)
-                        if isinstance(_i1, dict)
-                        else null_or_misfit(_i1, "object", "Widget.grid[][]")
-                        for _i1 in _i
-                    ]
-                    if isinstance(_i, list)
-                    else null_or_misfit(_i, "array", "Widget.grid[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "Widget.grid")
-            )
-        if "children" in source:
-            _known += 1
-            _v = source["children"]
-            _of.children = (
-                [
-                    Widget.from_dict(_i) if isinstance(_i, dict) else null_or_misfit(_i, "object", "Widget.children[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "Widget.children")
-            )
-        if "by_color" in source:
-            _known += 1
-            _v = source["by_color"]
-            _of.by_color = (
-                PartsByColor.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Widget.by_color")
-            )
-        if "counts" in source:
-            _known += 1
-            _v = source["counts"]
-            _of.counts = Counts.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Widget.counts")
-        if "extra" in source:
-            _known += 1
-            _v = source["extra"]
-            _of.extra = FreeForm.from_dict(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Widget.extra")
-        if "anything" in source:
-            _known += 1
-            _of.anything = source["anything"]
-        if "shape" in source:
-            _known += 1
-            _v = source["shape"]
-            _of.shape = _SHAPE.read(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Widget.shape")
-        if "strict_shape" in source:
-            _known += 1
-            _v = source["strict_shape"]
-            _of.strict_shape = (
-                _STRICT_SHAPE.read(_v) if isinstance(_v, dict) else null_or_misfit(_v, "object", "Widget.strict_shape")
-            )
-        if "shapes" in source:
-            _known += 1
-            _v = source["shapes"]
-            _of.shapes = (
-                [
-                    _SHAPES.read(_i) if isinstance(_i, dict) else null_or_misfit(_i, "object", "Widget.shapes[]")
-                    for _i in _v
-                ]
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "array", "Widget.shapes")
-            )
-        if "text_or_part" in source:
-            _known += 1
-            _v = source["text_or_part"]
-            _of.text_or_part = Part.from_dict(_v) if isinstance(_v, dict) else _v
-        if _known != len(source):
-            _of.additional_properties = unknown(Widget, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.name) is not UNSET:
-            _out["name"] = _v
-        if (_v := _of.secret) is not UNSET:
-            _out["secret"] = _v
-        if (_v := _of.id) is not UNSET:
-            _out["id"] = _v
-        if (_v := _of.field_uuid) is not UNSET:
-            _out["_uuid"] = _v
-        if (_v := _of.class_) is not UNSET:
-            _out["class"] = _v
-        if (_v := _of.with_dash) is not UNSET:
-            _out["with-dash"] = _v
-        if (_v := _of.field_2fa) is not UNSET:
-            _out["2fa"] = _v
-        if (_v := _of.made_on) is not UNSET:
-            _out["made_on"] = write_date(_v)
-        if (_v := _of.changed_at) is not UNSET:
-            _out["changed_at"] = write_date(_v)
-        if (_v := _of.price) is not UNSET:
-            _out["price"] = _v
-        if (_v := _of.weight) is not UNSET:
-            _out["weight"] = _v
-        if (_v := _of.count) is not UNSET:
-            _out["count"] = _v
-        if (_v := _of.amount) is not UNSET:
-            _out["amount"] = to_json(_v)
-        if (_v := _of.color) is not UNSET:
-            _out["color"] = write_code(_v)
-        if (_v := _of.size) is not UNSET:
-            _out["size"] = to_json(_v)
-        if (_v := _of.colors) is not UNSET:
-            _out["colors"] = [write_code(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.days) is not UNSET:
-            _out["days"] = [write_date(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.names) is not UNSET:
-            _out["names"] = list(_v) if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.label) is not UNSET:
-            _out["label"] = to_json(_v)
-        if (_v := _of.hint) is not UNSET:
-            _out["hint"] = to_json(_v)
-        if (_v := _of.main_part) is not UNSET:
-            _out["main_part"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.hidden_part) is not UNSET:
-            _out["hidden_part"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.parts) is not UNSET:
-            _out["parts"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.grid) is not UNSET:
-            _out["grid"] = (
-                [
-                    [_i1.to_dict() if isinstance(_i1, Model) else _i1 for _i1 in _i]
-                    if isinstance(_i, (list, tuple))
-                    else _i
-                    for _i in _v
-                ]
-                if isinstance(_v, (list, tuple))
-                else _v
-            )
-        if (_v := _of.children) is not UNSET:
-            _out["children"] = (
-                [_i.to_dict() if isinstance(_i, Model) else _i for _i in _v] if isinstance(_v, (list, tuple)) else _v
-            )
-        if (_v := _of.by_color) is not UNSET:
-            _out["by_color"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.counts) is not UNSET:
-            _out["counts"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.extra) is not UNSET:
-            _out["extra"] = _v.to_dict() if isinstance(_v, Model) else _v
-        if (_v := _of.anything) is not UNSET:
-            _out["anything"] = _v
-        if (_v := _of.shape) is not UNSET:
-            _out["shape"] = to_json(_v)
-        if (_v := _of.strict_shape) is not UNSET:
-            _out["strict_shape"] = to_json(_v)
-        if (_v := _of.shapes) is not UNSET:
-            _out["shapes"] = [to_json(_i) for _i in _v] if isinstance(_v, (list, tuple)) else _v
-        if (_v := _of.text_or_part) is not UNSET:
-            _out["text_or_part"] = to_json(_v)
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "Counts", "FreeForm", "Part", "PartsByColor")
+    _wire_names: ClassVar[Mapping[str, str]] = {
+        "field_uuid": "_uuid",
+        "class_": "class",
+        "with_dash": "with-dash",
+        "field_2fa": "2fa",
+    }
+    _masked: ClassVar[frozenset[str]] = frozenset({"name", "secret", "made_on", "color", "names", "hidden_part"})
+    _kinds: ClassVar[Kinds] = {
+        "made_on": DATE,
+        "changed_at": DATE_TIME,
+        "color": Code("Color"),
+        "size": Number("Size"),
+        "colors": Array(Code("Color")),
+        "days": Array(DATE),
+        "names": Array(),
+        "label": ManyOrOne(),
+        "hint": Either(None, Array(), ANY),
+        "main_part": Object("Part"),
+        "hidden_part": Object("Part"),
+        "parts": Array(Object("Part")),
+        "grid": Array(Array(Object("Part"))),
+        "children": Array(Object("Widget")),
+        "by_color": Object("PartsByColor"),
+        "counts": Object("Counts"),
+        "extra": Object("FreeForm"),
+        "shape": OneOf(
+            {"Circle": ("radius",), "Rectangle": ("width", "height"), "Box": ("width", "height"), "Loose": ()},
+            fallback="FreeForm",
+        ),
+        "strict_shape": OneOf({"Circle": ("radius",), "Rectangle": ("width", "height")}),
+        "shapes": Array(OneOf({"Circle": ("radius",), "Rectangle": ("width", "height")})),
+        "text_or_part": Either(Object("Part"), None, ANY),
+    }

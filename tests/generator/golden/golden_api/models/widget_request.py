@@ -2,41 +2,21 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, ClassVar
 
-from attrs import define
-
-from .._model import Model
-from .._values import (
-    bind,
-    code_list,
-    lone,
-    null_or_misfit,
-    read_date,
-    sole,
-    to_json,
-    unknown,
-    write_date,
-)
+from .._kinds import DATE, Code, Kinds, Object
+from .._model import Model, model
+from .._unions import ManyOrOne, OneOrMany
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from .color import Color
     from .part import Part
 
-_Color = code_list("Color")
 
-
-@define(repr=False, eq=False)
+@model
 class WidgetRequest(Model):
     """Only sent, so what is required is required by the constructor."""
-
-    _masked: ClassVar[frozenset[str]] = frozenset(
-        {
-            "name",
-        }
-    )
 
     name: str
     """PHI, masked in repr."""
@@ -48,85 +28,9 @@ class WidgetRequest(Model):
     price: float | str | Unset = UNSET
     note: str | None | Unset = UNSET
 
-    @classmethod
-    def from_dict(cls, source: Mapping[str, Any]) -> Self:
-        if _unloaded:
-            _load()
-        _model = cls(
-            cast(Any, UNSET),
-            cast(Any, UNSET),
-        )
-        _of: Any = _model
-        _known = 0
-        if "name" in source:
-            _known += 1
-            _of.name = source["name"]
-        if "colors" in source:
-            _known += 1
-            _v = source["colors"]
-            _of.colors = (
-                [_Color[_i] if isinstance(_i, str) else _i for _i in _v]
-                if isinstance(_v, list)
-                else lone(_Color[_v] if isinstance(_v, str) else _v)
-            )
-        if "nickname" in source:
-            _known += 1
-            _of.nickname = source["nickname"]
-        if "parts" in source:
-            _known += 1
-            _v = source["parts"]
-            _of.parts = (
-                Part.from_dict(_v)
-                if isinstance(_v, dict)
-                else sole(
-                    [
-                        Part.from_dict(_i)
-                        if isinstance(_i, dict)
-                        else null_or_misfit(_i, "object", "WidgetRequest.parts[]")
-                        for _i in _v
-                    ]
-                )
-                if isinstance(_v, list)
-                else null_or_misfit(_v, "object or array", "WidgetRequest.parts")
-            )
-        if "made_on" in source:
-            _known += 1
-            _v = source["made_on"]
-            _of.made_on = read_date(_v)
-        if "price" in source:
-            _known += 1
-            _of.price = source["price"]
-        if "note" in source:
-            _known += 1
-            _of.note = source["note"]
-        if _known != len(source):
-            _of.additional_properties = unknown(WidgetRequest, source)
-        return _model
-
-    def to_dict(self) -> dict[str, Any]:
-        _of: Any = self
-        _out: dict[str, Any] = {}
-        if (_v := _of.name) is not UNSET:
-            _out["name"] = _v
-        if (_v := _of.colors) is not UNSET:
-            _out["colors"] = to_json(_v)
-        if (_v := _of.nickname) is not UNSET:
-            _out["nickname"] = _v
-        if (_v := _of.parts) is not UNSET:
-            _out["parts"] = to_json(_v)
-        if (_v := _of.made_on) is not UNSET:
-            _out["made_on"] = write_date(_v)
-        if (_v := _of.price) is not UNSET:
-            _out["price"] = to_json(_v)
-        if (_v := _of.note) is not UNSET:
-            _out["note"] = to_json(_v)
-        if self.additional_properties:
-            _out.update(self.additional_properties)
-        return _out
-
-
-_unloaded = True
-
-
-def _load() -> None:
-    bind(globals(), "Part")
+    _masked: ClassVar[frozenset[str]] = frozenset({"name"})
+    _kinds: ClassVar[Kinds] = {
+        "colors": ManyOrOne(Code("Color")),
+        "parts": OneOrMany(Object("Part")),
+        "made_on": DATE,
+    }

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import GET_ACTIVITY
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.activity_envelope import ActivityEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.activity_envelope import ActivityEnvelope
 
 
 def _parts(
@@ -26,14 +27,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> ActivityEnvelope:
-    if document is None:
-        raise Misfit("ActivityEnvelope: a document expected, null found")
-    return (
-        ActivityEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "ActivityEnvelope")
-    )
+_parse: Callable[[Any], ActivityEnvelope] = document_reader(Object("ActivityEnvelope"), "ActivityEnvelope")
 
 
 def sync_detailed(

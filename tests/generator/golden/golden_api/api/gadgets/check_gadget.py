@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import CHECK_GADGET
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.gadget_envelope import GadgetEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.gadget_envelope import GadgetEnvelope
     from ...models.gadget_request import GadgetRequest
 
 
@@ -30,14 +31,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> GadgetEnvelope:
-    if document is None:
-        raise Misfit("GadgetEnvelope: a document expected, null found")
-    return (
-        GadgetEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "GadgetEnvelope")
-    )
+_parse: Callable[[Any], GadgetEnvelope] = document_reader(Object("GadgetEnvelope"), "GadgetEnvelope")
 
 
 def sync_detailed(

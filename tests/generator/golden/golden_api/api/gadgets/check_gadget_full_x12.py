@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import CHECK_GADGET_FULL_X12
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.full_x12_envelope import FullX12Envelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.full_x12_envelope import FullX12Envelope
     from ...models.gadget_request import GadgetRequest
 
 
@@ -31,14 +32,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> FullX12Envelope:
-    if document is None:
-        raise Misfit("FullX12Envelope: a document expected, null found")
-    return (
-        FullX12Envelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "FullX12Envelope")
-    )
+_parse: Callable[[Any], FullX12Envelope] = document_reader(Object("FullX12Envelope"), "FullX12Envelope")
 
 
 def sync_detailed(

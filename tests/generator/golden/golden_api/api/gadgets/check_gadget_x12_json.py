@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import CHECK_GADGET_X12_JSON
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.x12_envelope import X12Envelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ...client import Client
     from ...models.x12_document import X12Document
+    from ...models.x12_envelope import X12Envelope
 
 
 def _parts(
@@ -31,14 +32,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> X12Envelope:
-    if document is None:
-        raise Misfit("X12Envelope: a document expected, null found")
-    return (
-        X12Envelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "X12Envelope")
-    )
+_parse: Callable[[Any], X12Envelope] = document_reader(Object("X12Envelope"), "X12Envelope")
 
 
 def sync_detailed(

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import document_reader
 from ..._operations import CONVERT_GADGETS
 from ..._requests import RequestParts, multipart_body
-from ..._values import Choice, Misfit, null_or_misfit
+from ..._unions import OneOf
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
@@ -17,22 +19,6 @@ if TYPE_CHECKING:
     from ...models.activity_envelope import ActivityEnvelope
     from ...models.convert_upload import ConvertUpload
     from ...models.gadget_envelope import GadgetEnvelope
-
-_RESULT = Choice(
-    {
-        "GadgetEnvelope": (
-            "meta",
-            "data",
-        ),
-        "ActivityEnvelope": (
-            "meta",
-            "data",
-            "data.id",
-            "data.state",
-        ),
-    },
-    fallback="GadgetEnvelope",
-)
 
 
 def _parts(
@@ -46,15 +32,13 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> GadgetEnvelope | ActivityEnvelope:
-    if document is None:
-        raise Misfit("GadgetEnvelope | ActivityEnvelope: a document expected, null found")
-    result: GadgetEnvelope | ActivityEnvelope = (
-        _RESULT.read(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "GadgetEnvelope | ActivityEnvelope")
-    )
-    return result
+_parse: Callable[[Any], GadgetEnvelope | ActivityEnvelope] = document_reader(
+    OneOf(
+        {"GadgetEnvelope": ("meta", "data"), "ActivityEnvelope": ("meta", "data", "data.id", "data.state")},
+        fallback="GadgetEnvelope",
+    ),
+    "GadgetEnvelope | ActivityEnvelope",
+)
 
 
 def sync_detailed(

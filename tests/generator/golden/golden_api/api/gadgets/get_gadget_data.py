@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import GET_GADGET_DATA
 from ..._requests import RequestParts, path_segment
-from ..._values import Misfit, null_or_misfit
-from ...models.gadget_envelope import GadgetEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.gadget_envelope import GadgetEnvelope
 
 
 def _parts(
@@ -26,14 +27,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> GadgetEnvelope:
-    if document is None:
-        raise Misfit("GadgetEnvelope: a document expected, null found")
-    return (
-        GadgetEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "GadgetEnvelope")
-    )
+_parse: Callable[[Any], GadgetEnvelope] = document_reader(Object("GadgetEnvelope"), "GadgetEnvelope")
 
 
 def sync_detailed(

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import IMPORT_GADGETS
 from ..._requests import RequestParts, raw_body
-from ..._values import Misfit, null_or_misfit
-from ...models.report_envelope import ReportEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.report_envelope import ReportEnvelope
 
 
 def _parts(
@@ -29,14 +30,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> ReportEnvelope:
-    if document is None:
-        raise Misfit("ReportEnvelope: a document expected, null found")
-    return (
-        ReportEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "ReportEnvelope")
-    )
+_parse: Callable[[Any], ReportEnvelope] = document_reader(Object("ReportEnvelope"), "ReportEnvelope")
 
 
 def sync_detailed(

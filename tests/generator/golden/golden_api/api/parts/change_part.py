@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Array, Number, document_reader
 from ..._operations import CHANGE_PART
 from ..._requests import RequestParts, json_body, path_segment
-from ..._values import Misfit, code_list, null_or_misfit
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from ...client import Client
     from ...models.part import Part
     from ...models.size import Size
-
-_Size = code_list("Size")
 
 
 def _parts(
@@ -36,14 +35,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> list[Size]:
-    if document is None:
-        raise Misfit("list[Size]: a document expected, null found")
-    return (
-        [_Size[_i] if type(_i) is int else _i for _i in document]
-        if isinstance(document, list)
-        else null_or_misfit(document, "array", "list[Size]")
-    )
+_parse: Callable[[Any], list[Size]] = document_reader(Array(Number("Size")), "list[Size]")
 
 
 def sync_detailed(

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import LIST_WIDGETS
 from ..._requests import RequestParts, query
-from ..._values import Misfit, null_or_misfit
-from ...models.widget_list_envelope import WidgetListEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ...client import Client
     from ...models.color import Color
+    from ...models.widget_list_envelope import WidgetListEnvelope
 
 
 def _parts(
@@ -44,14 +45,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> WidgetListEnvelope:
-    if document is None:
-        raise Misfit("WidgetListEnvelope: a document expected, null found")
-    return (
-        WidgetListEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "WidgetListEnvelope")
-    )
+_parse: Callable[[Any], WidgetListEnvelope] = document_reader(Object("WidgetListEnvelope"), "WidgetListEnvelope")
 
 
 def sync_detailed(

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..._kinds import Object, document_reader
 from ..._operations import SUBMIT_WIDGET
 from ..._requests import RequestParts, json_body
-from ..._values import Misfit, null_or_misfit
-from ...models.widget_envelope import WidgetEnvelope
 from ...types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
     import httpx
 
     from ...client import Client
+    from ...models.widget_envelope import WidgetEnvelope
     from ...models.widget_request import WidgetRequest
 
 
@@ -30,14 +31,7 @@ def _parts(
     )
 
 
-def _parse(document: Any) -> WidgetEnvelope:
-    if document is None:
-        raise Misfit("WidgetEnvelope: a document expected, null found")
-    return (
-        WidgetEnvelope.from_dict(document)
-        if isinstance(document, dict)
-        else null_or_misfit(document, "object", "WidgetEnvelope")
-    )
+_parse: Callable[[Any], WidgetEnvelope] = document_reader(Object("WidgetEnvelope"), "WidgetEnvelope")
 
 
 def sync_detailed(
