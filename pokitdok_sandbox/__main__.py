@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pokitdok_sandbox import applications
@@ -11,6 +12,8 @@ from pokitdok_sandbox import settings as defaults
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pokitdok_sandbox.tls import Tls
 
 EXTRA = 'pip install "pokitdok-client[sandbox]"'
 
@@ -50,11 +53,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     port = listener.getsockname()[1]
     host = f"[{options.host}]" if ":" in options.host else options.host
     try:
+        prepared = _prepare(options.tls_dir, options.tls_name) if options.tls else None
         app = create_app(chosen)
+    except ModuleNotFoundError as error:
+        listener.close()
+        return _fail(f"--tls needs {error.name}, which is not installed: {EXTRA}")
     except Exception as error:  # noqa: BLE001 - a contract or a database that cannot be used: its text names the remedy
         listener.close()
         return _fail(str(error))
-    serve(app, listener, lambda: print(_welcome(f"http://{host}:{port}", chosen), flush=True))
+    text = _welcome(f"{'https' if prepared else 'http'}://{host}:{port}", chosen)
+    if prepared is not None:
+        text += _trust(prepared.trust_lines, options.host, port)
+    serve(app, listener, lambda: print(text, flush=True), prepared)
     return 0
 
 
@@ -117,7 +127,42 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         help="calls per minute and application, refused with 403 above it; enforced only when given",
     )
+    https = parser.add_argument_group("https")
+    https.add_argument(
+        "--tls", action="store_true", help="serve https, with a certificate from an authority of this sandbox's own"
+    )
+    https.add_argument(
+        "--tls-dir",
+        metavar="DIR",
+        type=Path,
+        help="folder that keeps the authority; one of the user's own state when left out",
+    )
+    https.add_argument(
+        "--tls-name",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a further host name or address of the certificate, beside localhost, 127.0.0.1, ::1 and "
+        "platform.pokitdok.com; may be given several times",
+    )
     return parser
+
+
+def _prepare(directory: Path | None, names: list[str]) -> Tls:
+    from pokitdok_sandbox.tls import default_directory, prepare  # noqa: PLC0415 - slow to load, and seldom needed
+
+    return prepare(directory or default_directory(), names)
+
+
+def _trust(lines: str, host: str, port: int) -> str:
+    there = f":{port}" if port != 443 else ""
+    return (
+        "\nTrust it in the shell of the client, and only there:\n"
+        f"{lines}\n"
+        "For clients with that name built in, put this line into the hosts file; "
+        f"they use port 443 (--port 443), this is https://platform.pokitdok.com{there}:\n"
+        f"{host} platform.pokitdok.com"
+    )
 
 
 def _application(text: str) -> applications.Application:

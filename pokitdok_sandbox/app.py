@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import defaultdict
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from pokitdok_sandbox import (
@@ -18,6 +21,7 @@ from pokitdok_sandbox import (
     claim_status,
     claims,
     codes,
+    control,
     eligibility,
     examples,
     grants,
@@ -35,18 +39,19 @@ from pokitdok_sandbox.callbacks import Callbacks, post_by_http
 from pokitdok_sandbox.calls import Call, Handler
 from pokitdok_sandbox.contract import Contract, ContractError, Operation, load_contract
 from pokitdok_sandbox.lifecycle import QUEUED
+from pokitdok_sandbox.faults import Faults
 from pokitdok_sandbox.pipeline import Pipeline
 from pokitdok_sandbox.samples import sample
 from pokitdok_sandbox.settings import WELL_KNOWN_ACTIVITY, Settings
 from pokitdok_sandbox.store import Store
 from pokitdok_sandbox.validation import Validation
-from pokitdok_sandbox.wire import Wire, mark
+from pokitdok_sandbox.wire import Wire, http_date, mark
 from pokitdok_sandbox.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from pokitdok_sandbox.callbacks import Post
 
@@ -73,6 +78,7 @@ def create_app(
     *,
     clock: Callable[[], float] = time.time,
     random: Random | None = None,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     contract: Contract | None = None,
     handlers: Mapping[str, Handler] = HANDLERS,
     post: Post = post_by_http,
@@ -83,6 +89,7 @@ def create_app(
         settings: The choices; the defaults when left out.
         clock: Unix time in seconds; a test passes one that it moves itself.
         random: Source of ids and tokens; the operating system's when left out.
+        sleep: Waits so many seconds, for answers that are ordered to be late.
         contract: The contract to serve; openapi.yaml when left out.
         handlers: operationId to handler; other operations are answered with the examples of the contract.
         post: Sends callbacks. An app in-process has no thread for them: ``app.state.world.callbacks.post_due()`` posts
@@ -105,9 +112,10 @@ def create_app(
         "rules": [name for name in ids if name in handlers],
         "examples": [name for name in ids if name not in handlers],
     }
+    random = random or SystemRandom()
     store = Store(settings.db)
     callbacks = Callbacks(store, settings.pace, clock, post)
-    world = World(settings, store, clock, random or SystemRandom(), callbacks, served)
+    world = World(settings, store, clock, random, callbacks, Faults(random, ids), served, sleep=sleep)
     seed(world)
 
     by_path: dict[str, dict[str, Operation]] = defaultdict(dict)
@@ -125,8 +133,9 @@ def create_app(
         return mark(wire.not_found(), evidence="inferred", warnings=[])
 
     app = Starlette(
-        routes=[*_own_routes(world), _consent_page(world, contract), *routes],
+        routes=[*control.routes(world, seed), _consent_page(world, contract), *routes],
         exception_handlers={404: not_found},
+        middleware=[Middleware(_Dated, clock)],
     )
     app.router.redirect_slashes = False
     app.state.world = world
@@ -144,27 +153,6 @@ def seed(world: World) -> None:
         world.store.add_activity(record)
 
 
-def _own_routes(world: World) -> list[Route]:
-    async def healthz(_request: Request) -> Response:
-        return JSONResponse({"status": "ready"})
-
-    async def state(_request: Request) -> Response:
-        return JSONResponse(world.state())
-
-    async def reset(_request: Request) -> Response:
-        world.store.clear()
-        world.counters.clear()
-        world.callbacks.clear()
-        seed(world)
-        return JSONResponse(world.state())
-
-    return [
-        Route("/healthz", healthz),
-        Route("/_sandbox/state", state),
-        Route("/_sandbox/reset", reset, methods=["POST"]),
-    ]
-
-
 def _consent_page(world: World, contract: Contract) -> Route:
     flows = contract.document.get("components", {}).get("securitySchemes", {}).get("oauth2", {}).get("flows", {})
     page = authorization.ConsentPage(world, flows.get("authorizationCode", {}).get("scopes", {}))
@@ -174,6 +162,29 @@ def _consent_page(world: World, contract: Contract) -> Route:
 def _literal_first(path: str) -> list[bool]:
     """Return a sort key: at the first step where two paths differ in kind, a word goes before a parameter."""
     return [step.startswith("{") for step in path.split("/")]
+
+
+def _head_only(send: Send) -> Send:
+    async def without_body(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return without_body
+
+
+class _Dated:
+    """Adds the Date header, by the clock of the sandbox, to answers that have none."""
+
+    def __init__(self, app: ASGIApp, clock: Callable[[], float]) -> None:
+        self._app = app
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).setdefault("date", http_date(self._clock()))
+            await send(message)
+
+        await self._app(scope, receive, dated)
 
 
 class _MissingSlash:
@@ -198,13 +209,14 @@ class _Resource:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         operation = self._operations.get("GET" if request.method == "HEAD" else request.method)
+        answer: ASGIApp
         if operation is None:
-            response = mark(self._without_operation(request.method), evidence="recorded", warnings=[])
+            answer = mark(self._without_operation(request.method), evidence="recorded", warnings=[])
         else:
-            response = self._pipeline.respond(operation, request, await reading.receive(request))
+            answer = self._pipeline.respond(operation, request, await reading.receive(request))
         if request.method == "HEAD":
-            response = Response(b"", response.status_code, response.headers)
-        await response(scope, receive, send)
+            send = _head_only(send)
+        await answer(scope, receive, send)
 
     def _without_operation(self, method: str) -> Response:
         allowed = [*(["HEAD"] if "GET" in self._operations else []), "OPTIONS", *self._operations]

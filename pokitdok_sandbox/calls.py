@@ -26,6 +26,7 @@ class Call:
         query: Query parameters, in the types of the contract.
         body: The JSON body, a form as a map (a file in it as empty text), or text.
         url: The URL of the request, built from its Host header.
+        skew: Seconds by which the server's clock is to seem wrong.
         authorization: The Authorization header, for an operation outside the envelope alone.
         record: The activity of this very call; a handler may add to it.
         warnings: Texts that go out in X-Sandbox-Warning; names and pointers, never values.
@@ -39,6 +40,7 @@ class Call:
     body: Any
     url: str
     scopes: frozenset[str] = frozenset()
+    skew: float = 0.0
     authorization: str = field(default="", repr=False)
     record: dict[str, Any] = field(default_factory=dict, repr=False)
     warnings: list[str] = field(default_factory=list)

@@ -110,7 +110,7 @@ def _issued(
     answer: dict[str, Any] = {
         "access_token": tokens.issue(call.world, "access", call.now, scopes=scopes, **names),
         "token_type": "bearer",
-        "expires": int(call.now + life),
+        "expires": int(call.now + life + call.skew),
         "expires_in": life,
     }
     if refresh_scopes is not None:

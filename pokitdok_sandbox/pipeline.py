@@ -6,20 +6,22 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pokitdok_sandbox import examples, faults, tokens
+from starlette.responses import Response
+
+from pokitdok_sandbox import connection, examples, faults, tokens
 from pokitdok_sandbox.activities import open_record
 from pokitdok_sandbox.calls import Answer, Call, Handler, RefusalError, invalid
 from pokitdok_sandbox.checks import refuse_findings, require_scopes
 from pokitdok_sandbox.contract import JSON
 from pokitdok_sandbox.lifecycle import ADVANCING
 from pokitdok_sandbox.reading import body_of, fields_of, form_asked_for, query_of
-from pokitdok_sandbox.wire import Wire, mark
+from pokitdok_sandbox.wire import Wire, http_date, mark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.requests import Request
-    from starlette.responses import Response
+    from starlette.types import ASGIApp
 
     from pokitdok_sandbox.contract import Operation
     from pokitdok_sandbox.reading import Received
@@ -40,49 +42,63 @@ class Pipeline:
     validation: Validation
     handlers: Mapping[str, Handler]
 
-    def respond(self, operation: Operation, request: Request, received: Received) -> Response:
+    def respond(self, operation: Operation, request: Request, received: Received) -> ASGIApp:
         """Answer one request; ``received`` is its body."""
         counters = self.world.counters
         counters.count_request(operation.id, token=operation.id == "create_token")
-        fault = request.headers.get(faults.HEADER)
-        if fault is not None and fault not in faults.NAMES:
-            names = ", ".join(faults.NAMES)
-            return mark(
-                self.wire.message(f"X-Sandbox-Fault takes one of: {names}", 400), evidence="inferred", warnings=[]
-            )
+        try:
+            fired = self.world.faults.fire(operation.id, request.headers.get(faults.HEADER))
+        except ValueError as error:
+            return mark(self.wire.message(str(error), 400), evidence="inferred", warnings=[])
+        counters.count_faults(fired.names)
+        answer: ASGIApp
+        if fired.ending in faults.INSTEAD:
+            if fired.ending == faults.TOKEN_REVOKED:
+                self.world.store.delete_token(tokens.digest(tokens.bearer_of(request.headers.get("authorization", ""))))
+            answer = faults.INSTEAD[fired.ending](self.wire, fired.seconds)
+            if isinstance(answer, Response):
+                self._finish(operation, answer, [], fired.skew)
+        else:
+            answer, warnings = self._answer(operation, request, received, fired.skew)
+            self._finish(operation, answer, warnings, fired.skew)
+            if fired.ending is not None:
+                answer = faults.AFTERWARDS[fired.ending](answer, fired.seconds)
+        return connection.Late(answer, fired.latency, self.world.sleep) if fired.latency else answer
+
+    def _finish(self, operation: Operation, response: Response, warnings: list[str], skew: float) -> None:
+        self.world.counters.count_warnings(len(warnings))
+        mark(response, evidence=operation.evidence_for(response.status_code), warnings=warnings)
+        if skew:
+            response.headers["date"] = http_date(self.world.clock() + skew)
+
+    def _answer(
+        self, operation: Operation, request: Request, received: Received, skew: float
+    ) -> tuple[Response, list[str]]:
+        """Return the answer to a request that no fault keeps from being carried out, and what to warn of."""
         authorization = request.headers.get("authorization", "")
         handler = self.handlers.get(operation.id)
         bare = handler is not None and handler.activity is None
         holder: tokens.Holder | None = tokens.NOBODY
         if operation.secured and not bare:
             holder = tokens.holder_of(self.world, authorization, self.world.clock())
-        warnings: list[str] = []
-        if fault in faults.INSTEAD:
-            response = faults.INSTEAD[fault](self.wire)
-        elif holder is None:
-            response = self.wire.unauthorized()
-        else:
-            call = Call(
-                world=self.world,
-                now=self.world.clock(),
-                client_id=holder.client_id,
-                scopes=holder.scopes,
-                path=request.path_params,
-                query={},
-                body=None,
-                url=str(request.url),
-                authorization=authorization if bare else "",
-                warnings=warnings,
-            )
-            response = self._carry_out(operation, call, request, received)
-            if response.status_code < 400:
-                counters.count_executed(operation.id)
-            if fault == faults.TRUNCATED:
-                response = faults.truncated(response)
-        if fault is not None:
-            counters.count_fault(fault)
-        counters.count_warnings(len(warnings))
-        return mark(response, evidence=operation.evidence_for(response.status_code), warnings=warnings)
+        if holder is None:
+            return self.wire.unauthorized(), []
+        call = Call(
+            world=self.world,
+            now=self.world.clock(),
+            client_id=holder.client_id,
+            scopes=holder.scopes,
+            path=request.path_params,
+            query={},
+            body=None,
+            url=str(request.url),
+            authorization=authorization if bare else "",
+            skew=skew,
+        )
+        response = self._carry_out(operation, call, request, received)
+        if response.status_code < 400:
+            self.world.counters.count_executed(operation.id)
+        return response, call.warnings
 
     def _carry_out(self, operation: Operation, call: Call, request: Request, received: Received) -> Response:
         handler = self.handlers.get(operation.id)

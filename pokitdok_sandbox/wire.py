@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from email.utils import formatdate
 from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -98,6 +99,11 @@ class Wire:
 
     def _page(self, title: str, text: str, status: int, headers: Mapping[str, str], kind: str) -> Response:
         return Response(PAGE.format(title=title, text=text), status, {**headers, "content-type": kind})
+
+
+def http_date(moment: float) -> str:
+    """Write a Unix time as HTTP does (RFC 9110 section 5.6.7)."""
+    return formatdate(moment, usegmt=True)
 
 
 def mark(response: Response, *, evidence: str, warnings: list[str]) -> Response:

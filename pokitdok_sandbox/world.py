@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,9 +13,10 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from pokitdok_sandbox.callbacks import Callbacks
+    from pokitdok_sandbox.faults import Faults
     from pokitdok_sandbox.settings import Settings
     from pokitdok_sandbox.store import Store
 
@@ -56,10 +58,10 @@ class Counters:
             else:
                 self.tokens_refused[error] += 1
 
-    def count_fault(self, name: str) -> None:
-        """Count one fault that was ordered and fired."""
+    def count_faults(self, names: Iterable[str]) -> None:
+        """Count faults that were ordered and fired."""
         with self._lock:
-            self.faults[name] += 1
+            self.faults.update(names)
 
     def count_warnings(self, number: int) -> None:
         """Count warnings that went out."""
@@ -122,18 +124,20 @@ class Counters:
             }
 
 
-@dataclass(frozen=True)
+@dataclass
 class World:
-    """One sandbox: what the handlers of all areas share."""
+    """One sandbox: what the handlers of all areas share. Its settings may be replaced while it runs."""
 
     settings: Settings
     store: Store
     clock: Callable[[], float]
     random: Random
     callbacks: Callbacks
+    faults: Faults
     served: Mapping[str, list[str]] = field(default_factory=dict)
     """Which operations are answered by rules, and which with examples."""
     counters: Counters = field(default_factory=Counters)
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 
     def state(self) -> dict[str, Any]:
         """Return the counters, and which operations are simulated, in JSON form."""
