@@ -38,8 +38,8 @@ from pokitdok_sandbox import (
 from pokitdok_sandbox.callbacks import Callbacks, post_by_http
 from pokitdok_sandbox.calls import Call, Handler
 from pokitdok_sandbox.contract import Contract, ContractError, Operation, load_contract
-from pokitdok_sandbox.lifecycle import QUEUED
 from pokitdok_sandbox.faults import Faults
+from pokitdok_sandbox.lifecycle import QUEUED
 from pokitdok_sandbox.pipeline import Pipeline
 from pokitdok_sandbox.samples import sample
 from pokitdok_sandbox.settings import WELL_KNOWN_ACTIVITY, Settings

@@ -105,6 +105,5 @@ def _typed(body: bytes, types: dict[str, tuple[type, ...]]) -> dict[str, Any]:
     return values
 
 
-
 def _refused(error: ValueError) -> Response:
     return JSONResponse({"message": str(error)}, 400)
