@@ -72,6 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pokitdok_sandbox",
         description="A local server that stands in for the retired PokitDok Platform API v4.",
+        epilog="While it runs: the header X-Sandbox-Fault: NAME gives one request a failure, and POST /_sandbox/faults "
+        "gives it to all; a wrong name is answered with the list. GET /_sandbox/state counts, PATCH /_sandbox/settings "
+        "changes limits and token life, POST /_sandbox/revoke-tokens withdraws all tokens, POST /_sandbox/reset starts "
+        "over. docs/sandbox.md shows it all with curl.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--host", default=defaults.DEFAULT_HOST, help="address to listen on")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from pokitdok_sandbox.applications import MODES, Application, Mode, require_redirect_uris
@@ -90,7 +91,7 @@ class Settings:
         if len(set(ids)) < len(ids):
             raise ValueError("two applications have the same client id; each needs one of its own")
 
-    @property
+    @cached_property
     def registered(self) -> tuple[Application, ...]:
         """All applications, the one of ``client_id`` first."""
         return (Application(self.client_id, self.client_secret, "Sandbox application"), *self.applications)
