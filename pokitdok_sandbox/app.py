@@ -25,6 +25,11 @@ from pokitdok_sandbox import (
     eligibility,
     examples,
     grants,
+    identity,
+    identity_match,
+    identity_proof,
+    identity_proof_report,
+    match_configs,
     payers,
     payments,
     pharmacy,
@@ -70,6 +75,11 @@ HANDLERS: Mapping[str, Handler] = {
     **providers.HANDLERS,
     **pharmacy.HANDLERS,
     **pharmacy_coverage.HANDLERS,
+    **identity.HANDLERS,
+    **identity_match.HANDLERS,
+    **match_configs.HANDLERS,
+    **identity_proof.HANDLERS,
+    **identity_proof_report.HANDLERS,
 }
 
 

@@ -86,9 +86,11 @@ class Handler:
             credentials itself.
         billed: Whether a call costs a credit.
         takes: Media types of bodies that the rule reads; a body in another one is answered with the example.
+        bad_input: Status that refuses input that does not fit; 422 but for the proof of identity.
     """
 
     answer: Callable[[Call], Answer]
     activity: str | None
     billed: bool = False
     takes: frozenset[str] = frozenset({"", "application/json"})
+    bad_input: int = 422

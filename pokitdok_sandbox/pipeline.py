@@ -161,7 +161,9 @@ class Pipeline:
             if call.record["path"] not in ADVANCING:
                 call.record["ended"] = "completed"
         except RefusalError as refusal:
-            answer = Answer({"errors": refusal.errors}, status=refusal.status)
+            bad_input = handler.bad_input if handler else 422
+            status = bad_input if refusal.status == 422 else refusal.status
+            answer = Answer({"errors": refusal.errors}, status=status)
             call.record.update({"path": "in_house", "ended": "failed"})
             cost = cost if refusal.credits_billed is None else refusal.credits_billed
             billed = billed and refusal.status != 403  # recorded: a refusal for a scope says nothing of credits

@@ -106,6 +106,11 @@ class Settings:
         application = self.application(client_id)
         return self.credits if application is None or application.credits is None else application.credits
 
+    def name_of(self, client_id: str) -> str:
+        """Return the name of an application; its id when it has none."""
+        application = self.application(client_id)
+        return (application and application.name) or client_id
+
     def application(self, client_id: str) -> Application | None:
         """Return the application with this id, or None."""
         return next((known for known in self.registered if known.client_id == client_id), None)

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from pokitdok_sandbox import Settings, create_app
+from pokitdok_sandbox.applications import Application
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 NOON = 1_700_000_000.25
+FIRST = Settings().registered[0]
 
 
 class Clock:
@@ -58,13 +60,13 @@ def client_for(app: Starlette) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sandbox.test")
 
 
-async def token_from(client: httpx.AsyncClient) -> str:
+async def token_from(client: httpx.AsyncClient, application: Application = FIRST) -> str:
     response = await client.post(
         "/oauth2/token",
         data={
             "grant_type": "client_credentials",
-            "client_id": Settings().client_id,
-            "client_secret": Settings().client_secret,
+            "client_id": application.client_id,
+            "client_secret": application.client_secret,
         },
     )
     assert response.status_code == 200, response.text
@@ -103,6 +105,19 @@ async def api(make_app: Callable[..., Starlette], sign_in: Callable[..., Any]) -
     """A client with a token."""
     async with sign_in(make_app()) as client:
         yield client
+
+
+@pytest.fixture
+async def two_applications(
+    make_app: Callable[..., Starlette],
+) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
+    """Clients of two applications of one sandbox, each with a token of its own."""
+    second = Application("second-client-id", "second-client-secret")
+    app = make_app(applications=(second,))
+    async with client_for(app) as one, client_for(app) as other:
+        one.headers["authorization"] = f"Bearer {await token_from(one)}"
+        other.headers["authorization"] = f"Bearer {await token_from(other, second)}"
+        yield one, other
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from pokitdok_sandbox.reading import MULTIPART
 from pokitdok_sandbox.settings import WELL_KNOWN_ACTIVITY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from starlette.applications import Starlette
 
@@ -47,12 +47,18 @@ PATHS = {
     "convert_icd_code": "250.12",
     "get_payment": PAYMENT,
     "get_payment_data": PAYMENT,
+    "update_identity": "881bc095-2068-43cb-9783-cce630364122",
+    "get_match_config": "test_name_and_zipcode",
+    "update_match_config": "test_name_and_zipcode",
+    "delete_match_config": "test_name_and_zipcode",
+    "submit_identity_match_source": "test_name_and_zipcode",
+    "find_canonical_identity": "test_name_and_zipcode",
 }
 """Ids that rules look up; an example answers for any id. update_activity gets a claim of this very test."""
 
 PRICE = {"cpt_code": "99385", "zip_code": "29412"}
 PDP = {"trading_partner_id": "medicare_national", "plan_number": "S5820003"}
-QUERIES = {
+QUERIES: dict[str, dict[str, str]] = {
     "list_cash_prices": PRICE,
     "list_insurance_prices": PRICE,
     "list_pharmacy_plans": PDP,
@@ -60,6 +66,34 @@ QUERIES = {
     "list_pharmacy_drug_costs": {**PDP, "drug": "simvastatin"},
 }
 """What rules want in the query; elsewhere a required parameter is anything."""
+
+MATCH = "/api/v4/identity/match/test_name_and_zipcode"
+
+
+async def matched(client: httpx.AsyncClient) -> dict[str, str]:
+    document = {"first_name": "Mira", "last_name": "Oakes", "address": {"postal_code": "29401"}}
+    source_id = (await client.post(MATCH, json=document)).json()["data"]["_source_id"]
+    person = (await client.post(f"{MATCH}/find", json=document)).json()["data"]
+    return {"algorithm_id": "test_name_and_zipcode", "source_id": source_id, "canonical_id": person["record_id"]}
+
+
+MADE: dict[str, Callable[[httpx.AsyncClient], Awaitable[dict[str, str]]]] = {
+    "get_canonical_identity": matched,
+    "list_canonical_identity_sources": matched,
+    "get_identity_match_source": matched,
+    "list_source_canonical_identities": matched,
+}
+"""Operations on something that has to be made first: makes it and gives the values of the path."""
+
+
+async def questionnaire(client: httpx.AsyncClient) -> dict[str, Any]:
+    person = CONTRACT.resolve("#/components/examples/IdentityProofRequest")[1]["value"]
+    asked = (await client.post("/api/v4/identity/proof/questions/generate/", json=person)).json()["data"]
+    return {"questionnaire_id": asked["questionnaire_id"], "question_id": 1, "answer": 1}
+
+
+BODIES: dict[str, Callable[[httpx.AsyncClient], Awaitable[dict[str, Any]]]] = {"score_proof_question": questionnaire}
+"""Operations whose body names something that has to be made first: makes it and gives the body."""
 
 ANY_SCOPE = "user_schedule business_schedule"
 
@@ -112,13 +146,17 @@ async def scoped(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
 async def ask(
     client: httpx.AsyncClient, operation: Operation, media_type: str, claim: Mapping[str, Any], accept: str = "*/*"
 ) -> httpx.Response:
+    made = await MADE[operation.id](client) if operation.id in MADE else {}
     known = PATHS.get(operation.id, "1")
     if operation.id == "update_activity":
         known = (await client.post("/api/v4/claims/", json=claim)).json()["data"]["id"]
-    sent = written(media_type, example_of_request(operation, media_type)) if media_type else {}
+    if operation.id in BODIES:
+        sent = written(media_type, await BODIES[operation.id](client))
+    else:
+        sent = written(media_type, example_of_request(operation, media_type)) if media_type else {}
     return await client.request(
         operation.method,
-        re.sub(r"\{[^}]+\}", known, operation.path),
+        re.sub(r"\{([^}]+)\}", lambda name: made.get(name[1], known), operation.path),
         params=QUERIES.get(operation.id)
         or {name: "1" for name, parameter in operation.parameters.items() if parameter.required},
         **{**sent, "headers": {**sent.get("headers", {}), "accept": accept}},
@@ -220,4 +258,5 @@ async def test_state_tells_rules_from_examples(bare: httpx.AsyncClient) -> None:
 
 
 def test_each_table_names_operations_of_the_contract() -> None:
-    assert OWN_BODIES.keys() | PATHS.keys() | QUERIES.keys() <= {operation.id for operation in CONTRACT.operations}
+    named = {*OWN_BODIES, *PATHS, *QUERIES, *MADE, *BODIES}
+    assert named <= {operation.id for operation in CONTRACT.operations}
