@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from pokitdok_sandbox import (
     activities,
+    appointments,
     authorization,
     claim_status,
     claims,
@@ -38,6 +39,7 @@ from pokitdok_sandbox import (
     prices,
     providers,
     reading,
+    schedulers,
     trading_partners,
 )
 from pokitdok_sandbox.callbacks import Callbacks, post_by_http
@@ -80,6 +82,8 @@ HANDLERS: Mapping[str, Handler] = {
     **match_configs.HANDLERS,
     **identity_proof.HANDLERS,
     **identity_proof_report.HANDLERS,
+    **schedulers.HANDLERS,
+    **appointments.HANDLERS,
 }
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pokitdok_sandbox.calls import Answer, Call, Handler, RefusalError, invalid
-from pokitdok_sandbox.lifecycle import view
+from pokitdok_sandbox.exchanges import keep_caller_data, opened
 from pokitdok_sandbox.match_configs import config_of, configs
 from pokitdok_sandbox.samples import sample
 from pokitdok_sandbox.wording import alike
@@ -23,10 +23,9 @@ PARTS_OF_A_DATE = ("year", "month", "day")
 
 def create_identity_match_job(call: Call) -> Answer:
     """Start the job of 2016 and answer its activity. What such a job answered in the end is not known."""
+    keep_caller_data(call)
     call.record["parameters"] = dict(call.body)
-    if "callback_url" in call.body:
-        call.record["callback_url"] = call.body["callback_url"]
-    return Answer(view(call.record, call.now, speed=1.0))
+    return Answer(opened(call))
 
 
 def submit_identity_match_source(call: Call) -> Answer:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NOON = 1_700_000_000.25
 FIRST = Settings().registered[0]
+SECOND = Application("second-client-id", "second-client-secret")
 
 
 class Clock:
@@ -60,11 +61,12 @@ def client_for(app: Starlette) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sandbox.test")
 
 
-async def token_from(client: httpx.AsyncClient, application: Application = FIRST) -> str:
+async def token_from(client: httpx.AsyncClient, application: Application = FIRST, scope: str = "") -> str:
     response = await client.post(
         "/oauth2/token",
         data={
             "grant_type": "client_credentials",
+            **({"scope": scope} if scope else {}),
             "client_id": application.client_id,
             "client_secret": application.client_secret,
         },
@@ -79,9 +81,11 @@ def sign_in() -> Callable[..., Any]:
     """Gives a client that holds a token for the app it is given."""
 
     @asynccontextmanager
-    async def signed_in(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
+    async def signed_in(
+        app: Starlette, *, application: Application = FIRST, scope: str = ""
+    ) -> AsyncIterator[httpx.AsyncClient]:
         async with client_for(app) as client:
-            client.headers["authorization"] = f"Bearer {await token_from(client)}"
+            client.headers["authorization"] = f"Bearer {await token_from(client, application, scope)}"
             yield client
 
     return signed_in
@@ -109,14 +113,12 @@ async def api(make_app: Callable[..., Starlette], sign_in: Callable[..., Any]) -
 
 @pytest.fixture
 async def two_applications(
-    make_app: Callable[..., Starlette],
+    make_app: Callable[..., Starlette], sign_in: Callable[..., Any]
 ) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
-    """Clients of two applications of one sandbox, each with a token of its own."""
-    second = Application("second-client-id", "second-client-secret")
-    app = make_app(applications=(second,))
-    async with client_for(app) as one, client_for(app) as other:
-        one.headers["authorization"] = f"Bearer {await token_from(one)}"
-        other.headers["authorization"] = f"Bearer {await token_from(other, second)}"
+    """Clients of two applications of one sandbox, each with a token of its own that has all scopes."""
+    app = make_app(applications=(SECOND,))
+    scope = "user_schedule business_schedule"
+    async with sign_in(app, scope=scope) as one, sign_in(app, application=SECOND, scope=scope) as other:
         yield one, other
 
 

@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 CONTRACT = load_contract()
 SCHEMAS = jsonschema_rs.Registry([("urn:exact", CONTRACT.document)])
 
-OWN_BODIES = {
+OWN_BODIES: dict[str, tuple[dict[str, Any], str]] = {
+    "register_schedule_patient": (
+        {
+            "pd_patient_uuid": "500ef469-2767-4901-b705-425e9b6f7f83",
+            "pd_provider_uuid": "b691b7f9-bfa8-486d-a689-214ae47ea6f8",
+            "location": [32.78811, -79.932364],
+        },
+        "its rules know the users and providers of this sandbox alone",
+    ),
     "update_activity": ({"transition": "cancel"}, "its rules know this transition alone"),
     "create_token": (
         {
@@ -39,6 +47,7 @@ OWN_BODIES = {
 """Operations whose rules do not take any body that the contract allows: what they are sent instead, and why."""
 
 PAYMENT = "59a000010000000000000001"
+APPOINTMENT = "ef987691-0a19-447f-814d-f8f3abbf4859"
 PATHS = {
     "get_activity": WELL_KNOWN_ACTIVITY,
     "get_trading_partner": "MOCKPAYER",
@@ -53,6 +62,11 @@ PATHS = {
     "delete_match_config": "test_name_and_zipcode",
     "submit_identity_match_source": "test_name_and_zipcode",
     "find_canonical_identity": "test_name_and_zipcode",
+    "get_scheduler": "967d207f-b024-41cc-8cac-89575a1f6fef",
+    "get_appointment_type": "ef987691-0a19-447f-814d-f8f3abbf4860",
+    "get_appointment": APPOINTMENT,
+    "book_appointment": APPOINTMENT,
+    "delete_slot": APPOINTMENT,
 }
 """Ids that rules look up; an example answers for any id. update_activity gets a claim of this very test."""
 
@@ -77,11 +91,17 @@ async def matched(client: httpx.AsyncClient) -> dict[str, str]:
     return {"algorithm_id": "test_name_and_zipcode", "source_id": source_id, "canonical_id": person["record_id"]}
 
 
+async def booked(client: httpx.AsyncClient) -> dict[str, str]:
+    await client.put(f"/api/v4/schedule/appointments/{APPOINTMENT}", json={"patient": {"last_name": "Oakes"}})
+    return {"pd_appointment_uuid": APPOINTMENT}
+
+
 MADE: dict[str, Callable[[httpx.AsyncClient], Awaitable[dict[str, str]]]] = {
     "get_canonical_identity": matched,
     "list_canonical_identity_sources": matched,
     "get_identity_match_source": matched,
     "list_source_canonical_identities": matched,
+    "cancel_appointment": booked,
 }
 """Operations on something that has to be made first: makes it and gives the values of the path."""
 

@@ -97,6 +97,9 @@ async def differing(api: httpx.AsyncClient) -> set[tuple[str, str]]:
             found.add((operation, "content-type"))
         if ours.headers["x-sandbox-answer"] == "example":
             continue
+        if not response["body"]["string"]:
+            assert ours.content == b""
+            continue
         for place in differences(json.loads(response["body"]["string"]), ours.json()):
             if operation != "list_activities" or not place.startswith(HISTORY):
                 found.add((operation, place))
