@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from pokitdok_sandbox import (
     activities,
+    app_registrations,
     appointments,
     authorization,
     claim_status,
@@ -26,17 +27,21 @@ from pokitdok_sandbox import (
     eligibility,
     examples,
     grants,
+    hco,
     identity,
     identity_match,
     identity_proof,
     identity_proof_report,
     match_configs,
+    oop_estimates,
+    oop_prices,
     payers,
     payments,
     pharmacy,
     pharmacy_coverage,
     plans,
     prices,
+    provider_registrations,
     providers,
     reading,
     schedulers,
@@ -84,7 +89,15 @@ HANDLERS: Mapping[str, Handler] = {
     **identity_proof_report.HANDLERS,
     **schedulers.HANDLERS,
     **appointments.HANDLERS,
+    **oop_prices.HANDLERS,
+    **oop_estimates.HANDLERS,
+    **app_registrations.HANDLERS,
+    **provider_registrations.HANDLERS,
+    **hco.HANDLERS,
 }
+
+WRITTEN_BOTH_WAYS = ("/api/v4/appregistrations", "/api/v4/pharmacy/network")
+"""Paths that the documentation writes with a final slash in one place and without it in another."""
 
 
 def create_app(
@@ -141,6 +154,7 @@ def create_app(
         path[:-1]: _MissingSlash(wire) for path in by_path if path.endswith("/")
     }
     resources |= {path: _Resource(pipeline, by_path[path]) for path in by_path}
+    resources |= {f"{path}/": resources[path] for path in WRITTEN_BOTH_WAYS if path in resources}
     routes = [Route(path, resources[path]) for path in sorted(resources, key=_literal_first)]
 
     async def not_found(_request: Request, _error: Exception) -> Response:

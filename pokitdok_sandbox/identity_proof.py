@@ -100,7 +100,11 @@ def _person(sent: Mapping[str, Any]) -> dict[str, Any]:
         raise invalid(wrong)
     for person in sample("identity_proof")["persons"]:
         names = all(same(sent[name], person[name]) for name in ("first_name", "last_name"))
-        if names and all(date[part] == person["birth_date"][part] for part in date) and _has_number(person, sent):
+        if (
+            names
+            and all(date[part] == held for part, held in person["birth_date"].items())
+            and _has_number(person, sent)
+        ):
             found: dict[str, Any] = person
             return found
     return {}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 WINDOW = 24 * 3600
 """Seconds before the end at which a report begins, as documented."""
-COLUMNS = (
+COLUMNS: tuple[str, ...] = (
     "start_dt",
     "end_dt",
     "questionnaire_id",

@@ -19,6 +19,7 @@ COPAYS = {1: Decimal("4.00"), 3: Decimal("35.00")}
 COINSURANCE = Decimal("0.4")
 """Part of the price that a member pays in a tier without a copay; invented."""
 MOST_DRUGS = 4
+MOST_UNITS = 100_000
 
 
 def check_pharmacy_coverage(call: Call) -> Answer:
@@ -31,6 +32,8 @@ def check_pharmacy_coverage(call: Call) -> Answer:
         wrong["prescriber"] = [{"npi": ["Not a valid NPI."]}]  # documented: one level deeper than elsewhere
     if not 1 <= len(body["drugs"]) <= MOST_DRUGS:
         wrong["drugs"] = [f"Ask about one to {MOST_DRUGS} drugs."]
+    elif not all(0 < drug["quantity_dispensed"] <= MOST_UNITS for drug in body["drugs"]):
+        wrong["drugs"] = [{"quantity_dispensed": ["Not in the allowed range."]}]
     if wrong:
         raise invalid(wrong)
     covered = _is_covered(body["insurance"]["cardholder_id"])

@@ -144,7 +144,7 @@ class Store:
             self._db.execute(
                 "INSERT INTO document (kind, owner, id, doc) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (kind, owner, id) DO UPDATE SET doc = excluded.doc",
-                (kind, owner, doc_id, json.dumps(doc)),
+                (_unicode(kind), _unicode(owner), _unicode(doc_id), json.dumps(doc)),
             )
 
     def document(self, kind: str, doc_id: str, *, owner: str = "") -> Document | None:
@@ -155,7 +155,7 @@ class Store:
         """Return all documents of a kind and owner, oldest first."""
         with self._lock:
             rows = self._db.execute(
-                "SELECT doc FROM document WHERE kind = ? AND owner = ? ORDER BY seq", (kind, owner)
+                "SELECT doc FROM document WHERE kind = ? AND owner = ? ORDER BY seq", (_unicode(kind), _unicode(owner))
             ).fetchall()
         return [json.loads(row[0]) for row in rows]
 
@@ -163,14 +163,20 @@ class Store:
         """Forget one document; tell whether there was one."""
         with self._lock:
             done = self._db.execute(
-                "DELETE FROM document WHERE kind = ? AND owner = ? AND id = ?", (kind, owner, doc_id)
+                "DELETE FROM document WHERE kind = ? AND owner = ? AND id = ?",
+                (_unicode(kind), _unicode(owner), _unicode(doc_id)),
             )
         return done.rowcount > 0
 
     def _one(self, statement: str, *keys: str) -> Document | None:
-        with self._lock, closing(self._db.execute(statement, keys)) as rows:
+        with self._lock, closing(self._db.execute(statement, [*map(_unicode, keys)])) as rows:
             row = rows.fetchone()
         if row is None:
             return None
         doc: Document = json.loads(row[0])
         return doc
+
+
+def _unicode(key: str) -> str:
+    """Return a key with question marks for lone surrogates, which JSON can hold and SQLite cannot."""
+    return key.encode("utf-8", "replace").decode()

@@ -13,7 +13,7 @@ EDITS = 2
 
 def alike(wanted: str, text: str, edits: int = EDITS) -> bool:
     """Tell whether two texts are the same but for letter case and at most ``edits`` single-letter slips."""
-    wanted, text = wanted.strip().casefold(), text.strip().casefold()
+    wanted, text = (_unicode(one.strip().casefold()) for one in (wanted, text))
     if abs(len(wanted) - len(text)) > edits:
         return False
     return levenshtein_distance(wanted, text) <= min(edits, max(len(wanted), len(text)) - 1)
@@ -40,3 +40,8 @@ def same(wanted: str, text: str) -> bool:
 def words(text: str) -> tuple[str, ...]:
     """Return the words of a text in one letter case."""
     return tuple(re.findall(r"\w+", text.casefold()))
+
+
+def _unicode(text: str) -> str:
+    """Return a text with question marks for lone surrogates, which JSON can hold and jellyfish cannot read."""
+    return text.encode("utf-8", "replace").decode()

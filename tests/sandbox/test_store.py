@@ -59,6 +59,14 @@ def test_documents_are_kept_apart_by_kind_and_by_owner() -> None:
     assert store.documents("draft", owner="one") == [{"n": 3}]
 
 
+def test_an_id_that_is_no_unicode_is_an_id_like_any_other() -> None:
+    store = Store()
+    store.put_document("price", "\ud800", {"text": "\ud800"}, owner="one")
+
+    assert store.document("price", "\ud800", owner="one") == {"text": "\ud800"}
+    assert store.delete_document("price", "\ud800", owner="one")
+
+
 def test_a_document_that_is_put_again_is_replaced_and_keeps_its_place() -> None:
     store = Store()
     for number in range(3):
