@@ -2,12 +2,21 @@
 
 import os
 import shutil
+import subprocess
 
 import nox
 
 nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["lint", "lint_spec", "types", "generated", "tests"]
+
+TOKEN_TESTS = [
+    f"tests/test_{name}.py"
+    for name in (
+        *("tokens", "outages", "manager", "failure_matrix", "sources", "sharing", "authorization", "auth"),
+        *("token_storms", "token_secrets", "file_store", "redis_store", "stores", "transport_security"),
+    )
+]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
@@ -23,6 +32,21 @@ def tests(session: nox.Session) -> None:
     """Run all tests: unit, sandbox, and contract tests from cassettes."""
     install(session)
     session.run("pytest", *session.posargs)
+
+
+@nox.session(default=False)
+def tokens_under_load(session: nox.Session) -> None:
+    """Run the tests of the token lifecycle three times while every core is busy."""
+    install(session)
+    burners = [
+        subprocess.Popen([f"{session.bin}/python", "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)
+    ]
+    try:
+        for _ in range(3):
+            session.run("pytest", *TOKEN_TESTS, *session.posargs)
+    finally:
+        for burner in burners:
+            burner.kill()
 
 
 @nox.session

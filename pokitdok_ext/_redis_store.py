@@ -54,7 +54,7 @@ class RedisStore:
         client_or_url: `rediss://user:password@host:6379/0`, `unix:///path`, `redis://` for this machine (percent-
             encode what is special in a password), or a `redis.Redis` with time-outs and TLS of your own choice.
         prefix: What all names in Redis begin with. Clients that use the same prefix share tokens.
-        lease: Seconds after which the lock of a killed holder ends.
+        lease: Seconds after which the lock of a killed holder ends. The others notice within half a second more.
         allow_plaintext: Take a `redis://` URL of another host, that is, let tokens cross a network unencrypted.
         clock: Time, waiting and chance, for tests.
 
@@ -72,7 +72,7 @@ class RedisStore:
         client_or_url: redis.Redis | str,
         *,
         prefix: str = "pokitdok",
-        lease: float = 5.0,
+        lease: float = 4.5,
         allow_plaintext: bool = False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:

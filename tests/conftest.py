@@ -7,12 +7,16 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+REDIS_START_SECONDS = 20
 OLD_LOCK = ROOT / "tests" / "sandbox" / "old-client.lock"
 OLD_CLIENT = ROOT / ".cache" / "old-client"
 
@@ -67,3 +71,34 @@ def old_python() -> str:
             pytest.skip(reason)
         stamp.write_text(made_from)
     return str(python)
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Redis server of our own, which nobody else can reach."""
+    if shutil.which("redis-server") is None:
+        message = "Redis is not installed: apt-get install redis-server"
+        if os.environ.get("POKITDOK_REQUIRE_PEERS") == "1":
+            pytest.fail(message, pytrace=False)
+        pytest.skip(message)
+    directory = tmp_path_factory.mktemp("redis")
+    path = directory / "s"  # paths of sockets are short
+    command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--dir", str(directory), "--save", ""]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + REDIS_START_SECONDS
+            while not _answers(path):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    pytest.fail("redis-server did not start", pytrace=False)
+                time.sleep(0.02)
+            yield f"unix://{path}"
+        finally:
+            process.terminate()
+
+
+def _answers(path: Path) -> bool:
+    with redis.Redis(unix_socket_path=str(path)) as client:
+        try:
+            return bool(client.ping())
+        except redis.ConnectionError:
+            return False

@@ -14,14 +14,19 @@ from typing import Any
 import httpx
 import pytest
 
-from pokitdok_api._operations import GET_ACTIVITY
+from pokitdok_api._operations import GET_ACTIVITY, SUBMIT_CLAIM
+from pokitdok_api.api.claims import convert_claims
 from pokitdok_api.errors import AuthenticationError
+from pokitdok_api.models import ClaimConvertUpload
+from pokitdok_api.types import File
+from pokitdok_ext import TokenPolicy, connect
 from pokitdok_ext._auth import TokenAuth
 from pokitdok_ext._client_tokens import ClientTokens
 from pokitdok_ext._errors import ConfigurationError, TokenRefusedError, TokenUnavailableError
 from pokitdok_ext._manager import TokenManager
 from pokitdok_ext._sources import CallableSource, StaticToken, TokenSource
 from pokitdok_ext._tokens import Clock
+from pokitdok_ext.testing.token_server import FakeTokenServer
 
 BASE = "https://api.pokitdok.test"
 OURS = {"pokitdok.operation": GET_ACTIVITY}
@@ -394,3 +399,83 @@ def test_request_made_by_hand_gets_the_401_itself() -> None:
     with sync_client(api, tokens_from(StaticToken("mine"))) as client:
         response = client.get("/a")
     assert (response.status_code, response.json()) == (401, {"message": "Unauthorized"})
+
+
+# --- what a policy changes ------------------------------------------------------------------------
+
+
+def client_with(policy: TokenPolicy, api: Api, issuer: Issuer) -> httpx.Client:
+    tokens = ClientTokens(TokenManager(CallableSource(issuer), policy=policy))
+    return httpx.Client(base_url=BASE, auth=TokenAuth(tokens, [BASE, *policy.origins], policy), transport=Wire(api))
+
+
+def test_unsafe_request_is_not_replayed_if_the_policy_says_so() -> None:
+    """The token is renewed all the same, and a request that only asks is replayed."""
+    api, issuer = Api(newer), Issuer()
+    with client_with(TokenPolicy(replay_unsafe=False), api, issuer) as client:
+        with pytest.raises(TokenRefusedError, match="replay_unsafe"):
+            client.post("/claims/", json={}, extensions={"pokitdok.operation": SUBMIT_CLAIM})
+        assert len(api.seen) == 1
+        assert client.post("/claims/", json={}, extensions={"pokitdok.operation": SUBMIT_CLAIM}).status_code == 200
+    assert issuer.calls == 2
+
+    api, issuer = Api(newer), Issuer()
+    with client_with(TokenPolicy(replay_unsafe=False), api, issuer) as client:
+        assert client.get("/activities/", extensions=OURS).status_code == 200
+    assert len(api.seen) == 2
+
+
+def test_refusal_can_be_told_by_a_403_and_its_body() -> None:
+    class Forbidding(Api):
+        def handle(self, request: httpx.Request, body: bytes) -> httpx.Response:
+            answer = super().handle(request, body)
+            return answer if answer.status_code == 200 else httpx.Response(403, json={"message": "token expired"})
+
+    api, issuer = Forbidding(newer), Issuer()
+    policy = TokenPolicy(is_refused=lambda answer: answer.status_code == 403 and "token expired" in answer.text)
+    with client_with(policy, api, issuer) as client:
+        assert client.post("/a", json={}).status_code == 200
+    assert (len(api.seen), issuer.calls) == (2, 2)
+
+
+async def test_rule_of_the_users_own_sees_the_body_in_an_async_client_too() -> None:
+    class Forbidding(Api):
+        def handle(self, request: httpx.Request, body: bytes) -> httpx.Response:
+            answer = super().handle(request, body)
+            return answer if answer.status_code == 200 else httpx.Response(403, content=b"token expired")
+
+    policy = TokenPolicy(is_refused=lambda answer: answer.content == b"token expired")
+    api = Forbidding(newer)
+    tokens = ClientTokens(TokenManager(CallableSource(Issuer()), policy=policy))
+    async with httpx.AsyncClient(base_url=BASE, auth=TokenAuth(tokens, [BASE], policy), transport=Wire(api)) as client:
+        assert (await client.get("/a")).status_code == 200
+
+
+def test_token_goes_to_the_origins_on_the_list_and_nowhere_else() -> None:
+    api = Api()
+    with client_with(TokenPolicy(origins=("https://files.pokitdok.test",)), api, Issuer()) as client:
+        client.get("https://files.pokitdok.test/x")
+        client.get("https://files.pokitdok.test:8443/x")
+        client.get("https://pokitdok.test/x")
+    assert api.tokens == ["Bearer token-1", None, None]
+
+
+def test_upload_of_a_typed_function_is_replayed_whole() -> None:
+    """Its body was read into memory when the request was made, so a file object is sent again from its beginning."""
+    server = FakeTokenServer(api=lambda _: httpx.Response(200, json={"meta": {"processing_time": 1}, "data": {}}))
+    bodies: list[bytes] = []
+    original = server.handle_request
+
+    def remember(request: httpx.Request) -> httpx.Response:
+        bodies.append(request.read())
+        return original(request)
+
+    server.handle_request = remember  # type: ignore[method-assign]
+    with connect("id", "secret", base_url=BASE, transport=server) as client:
+        client.tokens.warm()
+        server.revoke()
+        upload = io.BytesIO(b"ISA*00*~IEA*1*000000001~")
+        convert_claims.sync_detailed(client=client, body=ClaimConvertUpload(file=File(upload, "claims.837")))
+    sent = [body for body in bodies if b"ISA*00*" in body]
+    assert len(sent) == 2
+    assert sent[0] == sent[1]

@@ -8,16 +8,20 @@ import gc
 import hashlib
 import logging
 import math
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
+import trio
 
 from pokitdok_ext._client_tokens import ClientTokens
 from pokitdok_ext._errors import (
     ClientClosedError,
+    ConfigurationError,
     InvalidClientError,
     PermanentTokenError,
     TokenError,
@@ -26,8 +30,9 @@ from pokitdok_ext._errors import (
     TokenUnavailableError,
 )
 from pokitdok_ext._manager import TokenManager, manager_for
-from pokitdok_ext._sources import TokenRequest, TokenSource
+from pokitdok_ext._sources import CallableSource, TokenRequest, TokenSource
 from pokitdok_ext._token_record import BRAKE
+from pokitdok_ext._token_reports import TokenEvent
 from pokitdok_ext._tokens import Secret, TokenGrant
 from pokitdok_ext.testing.clock import HeldClock
 
@@ -592,3 +597,261 @@ def test_state_shows_counters_and_never_the_token(held: HeldClock) -> None:
     assert (state.phase, state.seconds_left, state.fetches, state.failures) == ("fresh", 3590, 1, 0)
     assert state.fingerprint == hashlib.sha256(b"token-1").hexdigest()[:8]
     assert "token-1" not in repr(state)
+
+
+# --- other loops, other processes, no threads -----------------------------------------------------
+
+
+def test_two_tasks_of_trio_share_one_fetch() -> None:
+    source = FakeSource()
+    manager = TokenManager(source)
+    values: list[str] = []
+
+    async def main() -> None:
+        async def one() -> None:
+            values.append((await manager.aget()).value.reveal())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one)
+            nursery.start_soon(one)
+
+    trio.run(main)
+    assert values == ["token-1", "token-1"]
+    assert source.calls == 1
+
+
+def test_request_at_interpreter_exit_gets_its_token() -> None:
+    """Newer Pythons start no thread then; the fetch runs where it is."""
+    code = """
+import asyncio, atexit
+from pokitdok_ext._manager import TokenManager
+from pokitdok_ext._sources import CallableSource
+atexit.register(lambda: print(asyncio.run(TokenManager(CallableSource(lambda: "late")).aget()).value.reveal()))
+"""
+    ran = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert (ran.stdout, ran.stderr) == ("late\n", "")
+
+
+# --- async providers ------------------------------------------------------------------------------
+
+
+class AsyncProvider:
+    """Gives later-1, later-2, ...; remembers the loops it ran on; can be held shut."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.loops: list[asyncio.AbstractEventLoop] = []
+        self.rejected: list[str | None] = []
+        self.entered = threading.Event()
+        self.open = threading.Event()
+        self.open.set()
+
+    async def __call__(self, rejected: str | None = None) -> dict[str, object]:
+        self.calls += 1
+        number = self.calls
+        self.loops.append(asyncio.get_running_loop())
+        self.rejected.append(rejected)
+        self.entered.set()
+        while not self.open.is_set():
+            await asyncio.sleep(0.001)
+        return {"access_token": f"later-{number}", "expires_in": HOUR}
+
+
+async def test_async_provider_runs_on_the_loop_that_asks_once_for_all_tasks() -> None:
+    provider = AsyncProvider()
+    manager = TokenManager(CallableSource(provider))
+    tokens = await asyncio.gather(*(manager.aget() for _ in range(20)))
+    assert {token.value.reveal() for token in tokens} == {"later-1"}
+    assert provider.loops == [asyncio.get_running_loop()]
+
+
+async def test_cancelled_task_does_not_cancel_the_async_provider() -> None:
+    provider = AsyncProvider()
+    provider.open.clear()
+    manager = TokenManager(CallableSource(provider))
+    leader, waiter = (asyncio.create_task(manager.aget()) for _ in range(2))
+    await asyncio.to_thread(provider.entered.wait, LIMIT)
+    leader.cancel()
+    provider.open.set()
+    assert (await waiter).value.reveal() == "later-1"
+    assert provider.calls == 1
+
+
+def test_loop_that_ends_during_the_async_provider_leaves_it_to_the_next_loop() -> None:
+    provider = AsyncProvider()
+    provider.open.clear()
+    manager = TokenManager(CallableSource(provider))
+
+    async def leave_early() -> None:
+        asyncio.create_task(manager.aget())  # noqa: RUF006 - it is to be left behind
+        await asyncio.to_thread(provider.entered.wait, LIMIT)
+
+    async def come_later() -> str:
+        provider.open.set()
+        return (await manager.aget()).value.reveal()
+
+    asyncio.run(leave_early())
+    assert asyncio.run(come_later()) == "later-2"
+
+
+def test_loop_closed_without_cancelling_is_noticed() -> None:
+    provider = AsyncProvider()
+    provider.open.clear()
+    manager = TokenManager(CallableSource(provider))
+    loop = asyncio.new_event_loop()
+    left = loop.create_task(manager.aget())
+    while not provider.entered.is_set():
+        loop.run_until_complete(asyncio.sleep(0.001))
+    pending = [each for each in asyncio.all_tasks(loop) if each is not left]
+    loop.close()
+    provider.open.set()
+
+    async def come_later() -> str:
+        return (await manager.aget()).value.reveal()
+
+    assert asyncio.run(come_later()) == "later-2"
+    for task in [left, *pending]:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # left pending on purpose
+
+
+async def test_stale_token_of_an_async_provider_is_renewed_on_the_loop(held: HeldClock) -> None:
+    provider = AsyncProvider()
+    manager = TokenManager(CallableSource(provider), clock=held.clock())
+    await manager.aget()
+    held.forward(3400)
+    assert manager.get().value.reveal() == "later-1", "a sync call uses it and cannot renew it"
+    assert provider.calls == 1
+    assert (await manager.aget()).value.reveal() == "later-1"
+    flight = manager._flight
+    assert flight is not None
+    await flight.wait_async(LIMIT)
+    assert manager.get().value.reveal() == "later-2"
+
+
+def test_sync_call_cannot_wait_for_an_async_provider() -> None:
+    with pytest.raises(ConfigurationError, match="asyncio functions"):
+        TokenManager(CallableSource(AsyncProvider())).get()
+
+
+async def test_sync_call_on_the_loop_of_an_async_provider_is_an_error_not_a_hang() -> None:
+    provider = AsyncProvider()
+    provider.open.clear()
+    manager = TokenManager(CallableSource(provider))
+    task = asyncio.create_task(manager.aget())
+    await asyncio.to_thread(provider.entered.wait, LIMIT)
+    with pytest.raises(ConfigurationError, match="on this very loop"):
+        manager.get()
+    provider.open.set()
+    assert (await task).value.reveal() == "later-1"
+
+
+async def test_async_provider_is_told_which_token_was_refused() -> None:
+    provider = AsyncProvider()
+    manager = TokenManager(CallableSource(provider))
+    token = await manager.aget()
+    assert manager.reject(token) == "renew"
+    await manager.aget()
+    assert provider.rejected == [None, token.fingerprint]
+
+
+async def test_async_provider_that_uses_its_own_client_is_an_error_not_a_hang() -> None:
+    managers: list[TokenManager] = []
+
+    async def provider() -> str:
+        return (await managers[0].aget()).value.reveal()
+
+    managers.append(TokenManager(CallableSource(provider)))
+    with pytest.raises(PermanentTokenError, match="one of its own"):
+        await managers[0].aget()
+
+
+# --- events ---------------------------------------------------------------------------------------
+
+
+def test_events_tell_the_life_of_a_token(held: HeldClock) -> None:
+    source = FakeSource(HOUR, DOWN, DOWN)
+    manager = TokenManager(source, clock=held.clock())
+    events: list[TokenEvent] = []
+    tokens = ClientTokens(manager, events.append)
+    first = manager.get()
+    held.forward(3300)
+    for _ in range(3):
+        manager.get()
+        landed(manager)
+        held.forward(2)
+    second = manager.get()
+    manager.reject(second)
+    third = manager.get()
+    manager.reject(third)
+    tokens.revoke()
+    assert [(event.kind, event.fingerprint) for event in events] == [
+        ("fetched", first.fingerprint),
+        ("renew_failed", first.fingerprint),
+        ("served_stale", first.fingerprint),
+        ("renew_failed", first.fingerprint),
+        ("renewed", second.fingerprint),
+        ("refused", second.fingerprint),
+        ("fetched", third.fingerprint),
+        ("brake", third.fingerprint),
+        ("revoked", third.fingerprint),
+    ]
+    assert {event.error for event in events if event.kind == "renew_failed"} == {"down"}
+
+
+def test_listener_that_raises_harms_nobody(held: HeldClock, caplog: pytest.LogCaptureFixture) -> None:
+    manager = TokenManager(FakeSource(), clock=held.clock())
+
+    def listener(event: TokenEvent) -> None:
+        raise KeyError("planted")
+
+    tokens = ClientTokens(manager, listener)
+    assert value(manager) == "token-1"
+    assert "KeyError" in caplog.text
+    assert "planted" not in caplog.text
+    tokens.close()
+
+
+def test_listener_may_use_the_manager(held: HeldClock) -> None:
+    """It is called outside the lock."""
+    manager = TokenManager(FakeSource(), clock=held.clock())
+    phases: list[str] = []
+    tokens = ClientTokens(manager, lambda _: phases.append(manager.state().phase))
+    manager.get()
+    assert phases == ["fresh"]
+    tokens.close()
+
+
+def test_closed_client_hears_no_more_of_a_shared_token(held: HeldClock) -> None:
+    manager = TokenManager(FakeSource(), clock=held.clock())
+    heard: list[str] = []
+    one, other = (ClientTokens(manager, lambda event: heard.append(event.kind)) for _ in range(2))
+    one.close()
+    manager.get()
+    assert heard == ["fetched"]
+    other.close()
+
+
+# --- an outage of almost an hour ------------------------------------------------------------------
+
+
+def test_outage_from_minute_1_to_minute_59_is_invisible_and_costs_few_attempts(held: HeldClock) -> None:
+    """A request a second; the endpoint is back ten seconds before the hard limit would end the token."""
+    source = FakeSource()
+    manager = TokenManager(source, clock=held.clock())
+    held.chance = 0.5
+    down = False
+
+    def fail() -> None:
+        if down:
+            raise DOWN
+
+    source.on_fetch = fail
+    served: Counter[str] = Counter()
+    for second in range(3600 + 60):
+        down = 60 <= second < 3540
+        served[value(manager)] += 1
+        landed(manager)
+        held.forward(1)
+    assert sum(served.values()) == 3660
+    assert manager.state().phase == "fresh"
+    assert manager.state().failures <= 12

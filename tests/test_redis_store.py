@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -51,44 +49,12 @@ with RedisStore(sys.argv[1], lease=1).lock(sys.argv[2], 30) as held:
 """
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a Redis server of our own, which nobody else can reach."""
-    if shutil.which("redis-server") is None:
-        message = "Redis is not installed: apt-get install redis-server"
-        if os.environ.get("POKITDOK_REQUIRE_PEERS") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
-    directory = tmp_path_factory.mktemp("redis")
-    path = directory / "s"  # paths of sockets are short
-    command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--dir", str(directory), "--save", ""]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            client = redis.Redis(unix_socket_path=str(path))
-            deadline = time.monotonic() + START_SECONDS
-            while not answers(client):
-                assert process.poll() is None, "redis-server ended by itself"
-                assert time.monotonic() < deadline, "redis-server did not answer"
-                time.sleep(0.02)
-            client.close()
-            yield f"unix://{path}"
-        finally:
-            process.terminate()
-
-
-def answers(client: redis.Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except redis.ConnectionError:
-        return False
-
-
 @pytest.fixture
-def url(server: str) -> str:
+def url(redis_server: str) -> str:
     """The URL of the server, emptied."""
-    with redis.Redis.from_url(server) as client:
+    with redis.Redis.from_url(redis_server) as client:
         client.flushall()
-    return server
+    return redis_server
 
 
 @pytest.fixture
@@ -297,10 +263,12 @@ def test_killed_holder_delays_others_by_its_lease_at_most(store: RedisStore, url
 
 
 @pytest.mark.peer
-def test_server_that_went_away_is_a_store_error_at_once_and_the_block_goes_on(tmp_path: Path, server: str) -> None:
+def test_server_that_went_away_is_a_store_error_at_once_and_the_block_goes_on(
+    tmp_path: Path, redis_server: str
+) -> None:
     """The connection of the store is cut inside the block, as when Redis restarts."""
     link = tmp_path / "r"
-    link.symlink_to(server.removeprefix("unix://"))
+    link.symlink_to(redis_server.removeprefix("unix://"))
     store = RedisStore(f"unix://{link}")
     with store.lock(KEY, 0) as held:
         assert held is True
@@ -403,9 +371,9 @@ def test_password_is_not_shown() -> None:
 
 
 @pytest.mark.peer
-def test_user_and_password_of_the_url_are_those_of_the_connection(server: str, raw: Any) -> None:
+def test_user_and_password_of_the_url_are_those_of_the_connection(redis_server: str, raw: Any) -> None:
     raw.acl_setuser("ada", enabled=True, passwords=["+pass/word"], keys=["*"], commands=["+@all"])
-    address = server.removeprefix("unix://")
+    address = redis_server.removeprefix("unix://")
     store = RedisStore(f"unix://ada:pass%2Fword@{address}")
     store.save(KEY, stored_token())
     assert store.client.acl_whoami() in {b"ada", "ada"}

@@ -7,6 +7,7 @@ import base64
 import json
 import logging
 import math
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -311,6 +312,14 @@ def test_answer_that_drips_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(TokenUnavailableError, match="ReadTimeout"):
         credentials(TokenServer(httpx.Response(200, content=drip()))).fetch(TokenRequest(15))
     assert now[0] == 116
+
+
+def test_server_that_accepts_and_stays_silent_is_left_within_the_limit() -> None:
+    """Over a real socket, so that the time-out is httpx's own."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = TokenEndpoint(f"http://127.0.0.1:{silent.getsockname()[1]}", "id", Secret("s3cret"))
+        with pytest.raises(TokenUnavailableError, match="ReadTimeout"):
+            ClientCredentials(endpoint).fetch(TokenRequest(0.2))
 
 
 def test_endless_answer_is_cut() -> None:
