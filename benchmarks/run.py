@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 from peers import pydantic_model, pydantic_writer, stock_model
+from tokens import token_rows
 
 from pokitdok_api import Client
 from pokitdok_api.api.eligibility import check_eligibility
@@ -42,6 +43,7 @@ def main() -> None:
         row(f"reading an eligibility answer{name} / json.loads", timed(read, 200), baseline)
         row(f"to_dict of it{name} / json.loads", timed(write, 200), baseline)
     row("request with a cached token / static header", *signed_requests())
+    token_rows()
 
 
 def readers(answer: dict[str, Any]) -> list[tuple[str, Callable[[], Any], Callable[[], Any]]]:

@@ -5,7 +5,6 @@ The token request never passes through here, and nothing is held across a `yield
 
 import re
 from collections.abc import AsyncGenerator, Generator, Iterable
-from dataclasses import dataclass
 
 import httpx
 
@@ -18,18 +17,13 @@ from ._tokens import DEFAULT_POLICY, AccessToken, TokenPolicy
 _NOT_ABOUT_THE_TOKEN = re.compile(r'\berror\s*=\s*"?(insufficient_scope|invalid_request)\b', re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Scheme, host and port: where a token may go. A default port is None, as httpx has it."""
+Origin = tuple[bytes, bytes, int | None]
+"""Scheme, host and port: where a token may go. A default port is None, as httpx has it."""
 
-    scheme: bytes
-    host: bytes
-    port: int | None
 
-    @classmethod
-    def of(cls, url: httpx.URL) -> "Origin":
-        """The origin of *url*."""
-        return cls(url.raw_scheme, url.raw_host, url.port)
+def origin(url: httpx.URL) -> Origin:
+    """The origin of *url*."""
+    return url.raw_scheme, url.raw_host, url.port
 
 
 class TokenAuth(httpx.Auth):
@@ -47,8 +41,8 @@ class TokenAuth(httpx.Auth):
 
     def __init__(self, tokens: ClientTokens, origins: Iterable[str], policy: TokenPolicy = DEFAULT_POLICY) -> None:
         self._tokens = tokens
-        self._origins = frozenset(Origin.of(httpx.URL(each)) for each in origins)
-        self._https_only = all(each.scheme == b"https" for each in self._origins)
+        self._origins = frozenset(origin(httpx.URL(each)) for each in origins)
+        self._https_only = all(scheme == b"https" for scheme, _, _ in self._origins)
         self._policy = policy
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
@@ -57,8 +51,11 @@ class TokenAuth(httpx.Auth):
             yield request
             return
         try:
-            token = self._tokens.manager.get()
+            manager = self._tokens.manager
+            token = manager.fresh() or manager.get()
             response = yield _signed(request, token)
+            if response.status_code < 400:
+                return
             if self._looks_into(response):
                 response.read()
             if self._replays(request, response, token):
@@ -67,7 +64,7 @@ class TokenAuth(httpx.Auth):
                     response.read()
                 self._replayed(request, response)
         finally:
-            request.headers.pop("Authorization", None)
+            _unsign(request)
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """The flow for `httpx.AsyncClient`."""
@@ -75,8 +72,11 @@ class TokenAuth(httpx.Auth):
             yield request
             return
         try:
-            token = await self._tokens.manager.aget()
+            manager = self._tokens.manager
+            token = manager.fresh() or await manager.aget()
             response = yield _signed(request, token)
+            if response.status_code < 400:
+                return
             if self._looks_into(response):
                 await response.aread()
             if self._replays(request, response, token):
@@ -85,10 +85,10 @@ class TokenAuth(httpx.Auth):
                     await response.aread()
                 self._replayed(request, response)
         finally:
-            request.headers.pop("Authorization", None)
+            _unsign(request)
 
     def _signs(self, request: httpx.Request) -> bool:
-        if Origin.of(request.url) in self._origins:
+        if origin(request.url) in self._origins:
             return "Authorization" not in request.headers
         if request.url.raw_scheme == b"http" and self._https_only:
             raise ConfigurationError("refused to send a request over plain http from a client whose base_url is https")
@@ -119,7 +119,7 @@ class TokenAuth(httpx.Auth):
             self._explain(request, response, _BRAND_NEW)
 
     def _refused(self, response: httpx.Response) -> bool:
-        if Origin.of(response.request.url) not in self._origins:
+        if origin(response.request.url) not in self._origins:
             return False
         if self._looks_into(response) and self._policy.is_refused is not None:
             return self._policy.is_refused(response)
@@ -153,3 +153,10 @@ def _is_safe(request: httpx.Request) -> bool:
 def _signed(request: httpx.Request, token: AccessToken) -> httpx.Request:
     request.headers["Authorization"] = f"Bearer {token.value.reveal()}"
     return request
+
+
+def _unsign(request: httpx.Request) -> None:
+    try:  # noqa: SIM105 - suppress() would cost each request more than what it guards
+        del request.headers["Authorization"]
+    except KeyError:  # there was no token, or a hook of the user's took it off
+        pass

@@ -62,6 +62,11 @@ class TokenManager:
 
     # ------------------------------------------------------------ a token for a request
 
+    def fresh(self) -> AccessToken | None:
+        """The token if nothing has to be done about it: the way of nearly all requests, without lock or coroutine."""
+        token = self._record.token
+        return token if token is not None and token.age(self._clock) < token.soft else None
+
     def current(self, loop: "asyncio.AbstractEventLoop | None" = None) -> AccessToken | None:
         """The token if one can be used, without waiting. A stale one starts its own renewal.
 
