@@ -19,9 +19,9 @@ from pokitdok_api.errors import AuthenticationError, InvalidResponseError, activ
 from pokitdok_ext import __version__
 from pokitdok_ext._client import connect
 from pokitdok_ext._errors import ConfigurationError
+from pokitdok_ext._paths import operation_for
 
 from ._directories import Directories, Identities, Scheduling
-from ._paths import operation_for
 from ._token import TokenBook, TokenExpiredError
 from ._transactions import Answer, Transactions
 

@@ -1,17 +1,6 @@
-"""Paths: how an id gets into one, and which operation of the contract it means for retries, pacing and logs."""
+"""How an id gets into a path."""
 
-import re
-from collections.abc import Mapping
-from functools import cache
-from typing import Literal
 from urllib.parse import quote
-
-from pokitdok_api._operations import OPERATIONS, Operation
-
-ROOT = "/api/v4"
-"""What the contract puts before each path; the old client's paths follow it."""
-
-_OTHER_FORMS = frozenset({"async", "x12", "x12_json", "full_x12"})
 
 
 def required(value: object) -> str:
@@ -38,41 +27,3 @@ def at(template: str, value: object) -> str:
 def under(path: str, value: object) -> str:
     """*value* as one more step of *path*; without one, *path*."""
     return f"{path}/{_segment(value)}" if value else path
-
-
-def operation_for(method: str, path: str, data: object) -> tuple[Operation, str]:
-    """The operation, and *path* as the contract writes it: with the final slash whose lack the platform redirects.
-
-    Args:
-        method: In capitals.
-        path: After the root of the API, without query.
-        data: What is sent; a truthy `async` in it makes a question one that acts.
-
-    Returns:
-        For a path outside the contract: an operation without a name, safe if the method only reads, and *path* itself.
-    """
-    for candidate in (path, f"{path}/"):
-        for template, operation in _templates().get(method, ()):
-            if template.fullmatch(candidate):
-                return _form(operation, data), candidate
-    retry: Literal["safe", "unsafe"] = "safe" if method in {"GET", "HEAD", "OPTIONS"} else "unsafe"
-    unknown = Operation(id="request", tag="", method=method, path=f"{ROOT}/...", retry=retry, evidence="inferred")
-    return unknown, path
-
-
-def _form(operation: Operation, data: object) -> Operation:
-    if isinstance(data, Mapping) and data.get("async"):
-        return OPERATIONS.get(f"{operation.id}_async", operation)
-    return operation
-
-
-@cache
-def _templates() -> dict[str, list[tuple[re.Pattern[str], Operation]]]:
-    """By method, words before parameters where two templates fit."""
-    found: dict[str, list[tuple[re.Pattern[str], Operation]]] = {}
-    operations = [each for each in OPERATIONS.values() if each.form not in _OTHER_FORMS and each.path.startswith(ROOT)]
-    for operation in sorted(operations, key=lambda each: [step.startswith("{") for step in each.path.split("/")]):
-        steps = operation.path.removeprefix(ROOT).split("/")
-        pattern = "/".join("[^/]+" if step.startswith("{") else re.escape(step) for step in steps)
-        found.setdefault(operation.method, []).append((re.compile(pattern), operation))
-    return found

@@ -1,0 +1,110 @@
+"""The root command, and how a run ends."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from pokitdok_api.errors import PokitDokError
+from pokitdok_ext import __version__
+
+from . import _exits, _profiles
+from ._activity import activity
+from ._claims import claims
+from ._commands import completion, request, sandbox, token, trading_partners
+from ._eligibility import eligibility
+from ._session import Session
+
+_EPILOG = f"""\
+\b
+Start:
+  pokitdok sandbox &                          the platform is retired; this stands in for it
+  export POKITDOK_BASE_URL=http://127.0.0.1:8400
+  export POKITDOK_CLIENT_ID=sandbox-client-id POKITDOK_CLIENT_SECRET=sandbox-client-secret
+  pokitdok trading-partners --search mock
+  pokitdok eligibility -t MOCKPAYER --npi 1234567893
+\b
+A profile, in {_profiles.default_file()} (chmod 600):
+  [default]
+  base_url = "https://api.example.com"
+  client_id = "my-application"
+  client_secret_command = ["secret-tool", "lookup", "service", "pokitdok"]
+  # or client_secret_file = "~/.config/pokitdok/secret", or client_secret_env = "NAME"
+  trading_partner = "MOCKPAYER"
+  npi = "1234567893"
+A secret is never an argument: arguments are seen by other users and stay in the shell's history. So do the names of
+patients: leave them out and they are asked for, or pass a file.
+\b
+Exit codes:
+{_exits.TABLE}
+"""
+
+
+def _profile_names(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    file = context.params.get("profiles") or _profiles.default_file()
+    try:
+        return [name for name in _profiles.load(file) if name.startswith(begun)]
+    except PokitDokError:  # a completion says nothing
+        return []
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--profile", metavar="NAME", envvar="POKITDOK_PROFILE", help="Profile to use.", shell_complete=_profile_names
+)
+@click.option(
+    "--profiles",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="POKITDOK_PROFILES",
+    help=f"File of profiles.  [default: {_profiles.default_file()}]",
+)
+@click.option("--base-url", metavar="URL", help="Scheme and host of the API.  [env var: POKITDOK_BASE_URL]")
+@click.option("--client-id", metavar="ID", help="Of the application.  [env var: POKITDOK_CLIENT_ID]")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    metavar="SECONDS",
+    show_default=True,
+    help="For one request.",
+)
+@click.version_option(__version__, prog_name="pokitdok")
+@click.pass_context
+def pokitdok(
+    context: click.Context,
+    *,
+    profile: str | None,
+    profiles: Path | None,
+    base_url: str | None,
+    client_id: str | None,
+    timeout: float,
+) -> None:
+    """Talk to the PokitDok Platform API v4, or to the sandbox that stands in for it."""
+    context.obj = Session(profile, profiles or _profiles.default_file(), base_url, client_id, timeout)
+
+
+for command in (token, request, eligibility, claims, activity, trading_partners, sandbox, completion):
+    pokitdok.add_command(command)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; errors become a line on the error output and an exit code."""
+    try:
+        code = pokitdok.main(args=arguments, prog_name="pokitdok", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return _exits.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        print("Interrupted.", file=sys.stderr)
+        return _exits.INTERRUPTED
+    except BrokenPipeError:  # the reader has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _exits.DONE
+    except Exception as error:
+        if _exits.code_for(error) == _exits.BUG and os.environ.get("POKITDOK_TRACEBACK"):
+            raise  # for whoever looks for the fault; its last line may quote a patient
+        print(f"pokitdok: {_exits.text_for(error)}", file=sys.stderr)
+        return _exits.code_for(error)
+    return code if isinstance(code, int) else _exits.DONE
