@@ -35,20 +35,23 @@ class Platform:
 
     def __init__(self) -> None:
         self.calls: list[httpx.Request] = []
+        self.bearers: list[str] = []
+        self.forms: list[dict[str, str]] = []
         self.token_requests = 0
         self.answer: Callable[[httpx.Request], httpx.Response] = lambda _: httpx.Response(200, json={"data": {}})
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.path == "/oauth2/token":
             self.token_requests += 1
-            return httpx.Response(200, json={"access_token": f"token-{self.token_requests}", "expires_in": 3600})
+            form = dict(httpx.QueryParams(request.content.decode()))
+            self.forms.append(form)
+            answer: dict[str, Any] = {"access_token": f"token-{self.token_requests}", "expires_in": 3600}
+            if form["grant_type"] != "client_credentials":
+                answer["refresh_token"] = f"refresh-{self.token_requests}"
+            return httpx.Response(200, json=answer)
         self.calls.append(request)
         self.bearers.append(request.headers["Authorization"])
         return self.answer(request)
-
-    @property
-    def bearers(self) -> list[str]:
-        return self.__dict__.setdefault("_bearers", [])
 
     def connect(self, **options: Any) -> compat.PokitDokClient:
         options = {"base": BASE, "transport": httpx.MockTransport(self)} | options
@@ -180,6 +183,9 @@ def test_callback_that_fails_costs_no_token(platform: Platform, caplog: pytest.L
     assert "token-1" not in caplog.text
 
 
+# ---------------------------------------------------------------- a user's consent
+
+
 def test_authorization_url_names_what_is_asked_for(platform: Platform) -> None:
     client = platform.connect(redirect_uri="https://app.example.com/back", scope=["user_schedule", "other"])
     address, state = client.authorization_url()
@@ -192,8 +198,68 @@ def test_authorization_url_names_what_is_asked_for(platform: Platform) -> None:
         "scope": "user_schedule other",
         "state": state,
     }
-    assert len(state) >= 32
     assert client.authorization_url()[1] != state
+
+
+def test_code_is_sent_once_and_then_the_refresh_token(platform: Platform) -> None:
+    platform.refuse("token-1")
+    heard: list[dict[str, Any]] = []
+    client = platform.connect(
+        code="the-code", redirect_uri="https://app.example.com/back", token_refresh_callback=heard.append
+    )
+    client.activities()
+    assert client.fetch_access_token()["access_token"] == "token-3"
+    code, *refreshed = platform.forms
+    assert code == {
+        "grant_type": "authorization_code",
+        "code": "the-code",
+        "redirect_uri": "https://app.example.com/back",
+    }
+    assert refreshed == [
+        {"grant_type": "refresh_token", "refresh_token": "refresh-1"},
+        {"grant_type": "refresh_token", "refresh_token": "refresh-2"},
+    ]
+    assert [token["refresh_token"] for token in heard] == ["refresh-1", "refresh-2", "refresh-3"]
+
+
+def test_saved_token_of_a_user_is_renewed_by_its_refresh_token(platform: Platform) -> None:
+    client = platform.connect(token={"access_token": "old", "refresh_token": "kept", "expires_at": 1.0})
+    client.activities()
+    assert platform.forms == [{"grant_type": "refresh_token", "refresh_token": "kept"}]
+
+
+def test_code_can_come_later(platform: Platform) -> None:
+    client = platform.connect()
+    client.activities()
+    client.fetch_access_token(code="late")
+    client.activities()
+    assert [form["grant_type"] for form in platform.forms] == ["client_credentials", "authorization_code"]
+    assert platform.bearers == ["Bearer token-1", "Bearer token-2"]
+
+
+def test_scope_is_asked_for(platform: Platform) -> None:
+    assert platform.connect(scope=["a", "b"]).token
+    assert platform.forms == [{"grant_type": "client_credentials", "scope": "a b"}]
+
+
+def test_user_who_consents_on_the_sandbox_is_acted_for() -> None:
+    back = "http://127.0.0.1:9/back"
+    with Sandbox(consent="allow") as sandbox:
+        base = sandbox.url
+        client = compat.connect(
+            sandbox.client_id, sandbox.client_secret, base=base, redirect_uri=back, scope=["user_schedule"]
+        )
+        with client:
+            address, state = client.authorization_url()
+            assert client.cancel_appointment("an-id")["data"]["errors"]["scope"]
+            returned = httpx.URL(httpx.get(address).headers["Location"])
+            assert returned.params["state"] == state
+            client.fetch_access_token(code=returned.params["code"])
+            client.cancel_appointment("an-id")
+            assert client.status_code != 403
+
+
+# ---------------------------------------------------------------- threads
 
 
 def test_threads_share_one_fetch_and_see_their_own_status(platform: Platform) -> None:

@@ -1,4 +1,4 @@
-"""Profiles: where the API is and whose credentials to use, from a TOML file that names where secrets are and holds none."""
+"""Profiles: where the API is and whose credentials to use. The TOML file names where secrets are and holds none."""
 
 import os
 import stat

@@ -16,8 +16,8 @@ from pokitdok_api import Client
 from pokitdok_api._operations import Operation
 from pokitdok_api._requests import RequestParts, query
 from pokitdok_ext._client import connect
+from pokitdok_ext._client_tokens import ClientTokens
 from pokitdok_ext._errors import ConfigurationError
-from pokitdok_ext._tokens import ClientTokens
 
 from . import _profiles
 

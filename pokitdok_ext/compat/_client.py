@@ -4,23 +4,21 @@ import json
 import platform
 import threading
 from collections.abc import Callable, Mapping
-from secrets import token_urlsafe
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode
 
 import httpx
 
 from pokitdok_api import Client
 from pokitdok_api._log_filter import underway
-from pokitdok_api._operations import Operation
 from pokitdok_api._requests import query
-from pokitdok_api.errors import AuthenticationError, InvalidResponseError, activity_id, error_for
+from pokitdok_api.errors import AuthenticationError
 from pokitdok_ext import __version__
+from pokitdok_ext._authorization import authorization_url
 from pokitdok_ext._client import connect
-from pokitdok_ext._errors import ConfigurationError
 from pokitdok_ext._paths import operation_for
 
+from ._answers import read_answer
 from ._directories import Directories, Identities, Scheduling
 from ._token import TokenBook, TokenExpiredError
 from ._transactions import Answer, Transactions
@@ -83,7 +81,14 @@ class PokitDokClient(Transactions, Directories, Scheduling, Identities):
             ConfigurationError: The arguments and the environment do not make a client; the text says what to pass.
         """
         self._book = TokenBook(
-            client_id, client_secret, renews=auto_refresh, callback=token_refresh_callback, token=token
+            client_id,
+            client_secret,
+            redirect_uri=redirect_uri,
+            scope=scope,
+            renews=auto_refresh,
+            callback=token_refresh_callback,
+            code=code,
+            token=token,
         )
         self.typed: Client = connect(
             token_provider=self._book.provide, base_url=base, timeout=timeout, transport=transport
@@ -92,8 +97,7 @@ class PokitDokClient(Transactions, Directories, Scheduling, Identities):
         self.url_base = f"{root}/api/{version}"
         self.token_url = f"{root}/oauth2/token"
         self.authorize_url = f"{root}/oauth2/authorize"
-        self._book.token_url = self.token_url
-        self._book.transport = transport
+        self._book.connect_to(root, transport)
         self.redirect_uri = redirect_uri
         self.scope = scope
         self.code = code
@@ -168,22 +172,26 @@ class PokitDokClient(Transactions, Directories, Scheduling, Identities):
         """Nothing is left to do here; kept because programs call it."""
 
     def authorization_url(self) -> tuple[str, str]:
-        """Where to send a user who is to grant the scopes, and the state that must come back with the code."""
-        state = token_urlsafe(24)
-        asked = {"response_type": "code", "client_id": self.client_id, "redirect_uri": self.redirect_uri}
-        asked |= {"scope": " ".join(self.scope or ()), "state": state}
-        given = {name: value for name, value in asked.items() if value}
-        return f"{self.authorize_url}?{urlencode(given)}", state
+        """Where to send a user who is to grant the scopes, and the state that must come back with the code.
+
+        Raises:
+            ConfigurationError: The client was made without *redirect_uri*.
+        """
+        return authorization_url(
+            self.client_id, redirect_uri=self.redirect_uri or "", scope=self.scope, base_url=self.typed.base_url
+        )
 
     def fetch_access_token(self, code: str | None = None) -> dict[str, Any]:
         """Fetch a token now, whatever is there, and return its dictionary.
 
+        Args:
+            code: What came back from `authorization_url()`; the token is the user's from here on. A code is used once:
+                after it, and without it, the refresh token is.
+
         Raises:
-            TokenError: None can be had.
+            TokenError: None can be had; `AuthorizationRequiredError` if the user has to consent anew.
         """
-        if code is not None:
-            raise ConfigurationError("tokens by an authorization code are not built yet")
-        self._book.forget()
+        self._book.fetch_next(code)
         self.typed.tokens.invalidate()
         return self.token
 
@@ -233,7 +241,7 @@ class PokitDokClient(Transactions, Directories, Scheduling, Identities):
             self.status_code = 401
             raise
         self.status_code = response.status_code
-        return _answer(operation, response)
+        return read_answer(operation, response)
 
     def _body(self, verb: str, data: Any, files: Any) -> dict[str, Any]:
         if files:
@@ -253,22 +261,3 @@ class Session:
     def token(self) -> dict[str, Any]:
         """The client's token dictionary."""
         return self._client.token
-
-
-def _answer(operation: Operation, response: httpx.Response) -> Answer:
-    if not response.content.strip() and response.is_success:
-        return {}
-    document: Any = None
-    try:
-        document = json.loads(response.content)
-        fault = None
-    except (ValueError, RecursionError):  # its text quotes the body: nothing may be raised from here
-        fault = "the body is not JSON"
-    status = response.status_code
-    if fault is not None or status == 401:
-        error = error_for(operation, status, response.headers, document)
-        raise error or InvalidResponseError(
-            operation=operation, status_code=status, place=str(fault), activity_id=activity_id(document)
-        )
-    answer: Answer = document
-    return answer

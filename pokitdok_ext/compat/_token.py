@@ -7,13 +7,14 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import httpx
 
+from pokitdok_ext._authorization import scope_text
 from pokitdok_ext._errors import ConfigurationError, PermanentTokenError
-from pokitdok_ext._sources import FETCH_LIMIT, ClientCredentials, TokenRequest
+from pokitdok_ext._sources import FETCH_LIMIT, AuthorizationCode, ClientCredentials, TokenRequest, TokenSource
 from pokitdok_ext._token_endpoint import TokenEndpoint
 from pokitdok_ext._token_route import Route
 from pokitdok_ext._tokens import Secret
@@ -38,7 +39,6 @@ class TokenBook:
         renews: Whether a token that has ended is replaced without being asked to.
         callback: Told of each token that is fetched.
         latest: The dictionary last handed to the manager.
-        token_url: Set by the client, as is *transport*.
     """
 
     def __init__(
@@ -46,8 +46,11 @@ class TokenBook:
         client_id: str | None,
         client_secret: str | None,
         *,
+        redirect_uri: str | None,
+        scope: str | Iterable[str] | None,
         renews: bool,
         callback: Callable[[dict[str, Any]], object] | None,
+        code: str | None,
         token: Mapping[str, Any] | None,
     ) -> None:
         client_id = client_id or os.environ.get("POKITDOK_CLIENT_ID")
@@ -59,12 +62,20 @@ class TokenBook:
         self.renews = renews
         self.callback = callback
         self.latest: dict[str, Any] = {}
-        self.token_url = ""
-        self.transport: httpx.BaseTransport | None = None
+        self._redirect_uri = redirect_uri
+        self._scope = scope_text(scope)
         self._lock = threading.Lock()
         self._saved: dict[str, Any] | None = None
+        self._refresh_token: str | None = None
         self._may_fetch: bool = True
+        self._endpoint: TokenEndpoint | None = None
+        self._source: TokenSource | None = None
+        self._code = code
         self.start_with(token)
+
+    def connect_to(self, root: str, transport: httpx.BaseTransport | None) -> None:
+        """Where tokens come from: the API at *root*, by way of *transport*."""
+        self._endpoint = TokenEndpoint(root, self.client_id, self.client_secret, route=Route(transport=transport))
 
     def start_with(self, token: Mapping[str, Any] | None) -> None:
         """Take *token* for the next one instead of fetching; None goes back to fetching.
@@ -76,10 +87,18 @@ class TokenBook:
         with self._lock:
             self._saved = saved
             self._may_fetch = token is None
+            if saved is not None:
+                refresh_token = saved.get("refresh_token")
+                self._refresh_token = refresh_token if isinstance(refresh_token, str) else None
+                self._source = None
 
-    def forget(self) -> None:
-        """Fetch next time, whatever *renews* says."""
-        self.start_with(None)
+    def fetch_next(self, code: str | None) -> None:
+        """Fetch next time, whatever *renews* says; with *code*, for the user who gave it."""
+        with self._lock:
+            self._saved = None
+            self._may_fetch = True
+            if code is not None:
+                self._code, self._refresh_token, self._source = code, None, None
 
     def provide(self) -> Mapping[str, Any]:
         """The next token; what the manager of the client calls.
@@ -90,15 +109,14 @@ class TokenBook:
         now = time.time()
         with self._lock:
             saved, self._saved = self._saved, None
-            may_fetch = self._may_fetch or self.renews
-            self._may_fetch = False
         left = None if saved is None else seconds_left(saved, now)
         if saved is not None and (left is None or left > 0):
             self.latest = saved
             return {"access_token": saved["access_token"], **({} if left is None else {"expires_in": left})}
-        if not may_fetch:
+        if not (self._may_fetch or self.renews):
             raise TokenExpiredError(_ENDED)
         self.latest = token = self._fetched(now)
+        self._may_fetch = False
         if self.callback is not None:
             try:
                 self.callback(dict(token))
@@ -107,15 +125,30 @@ class TokenBook:
         return token
 
     def _fetched(self, now: float) -> dict[str, Any]:
-        root = self.token_url.removesuffix("/oauth2/token")
-        endpoint = TokenEndpoint(root, self.client_id, self.client_secret, route=Route(transport=self.transport))
-        grant = ClientCredentials(endpoint).fetch(TokenRequest(FETCH_LIMIT))
-        return {
+        with self._lock:
+            source = self._source = self._source or self._grant()
+            refresh = None if self._refresh_token is None else Secret(self._refresh_token)
+        grant = source.fetch(TokenRequest(FETCH_LIMIT, refresh=refresh))
+        token = {
             "access_token": grant.value.reveal(),
             "token_type": "Bearer",
             "expires_in": int(grant.life),
             "expires_at": now + grant.life,
         }
+        if grant.refresh is not None:
+            self._refresh_token = grant.refresh.reveal()
+        if self._refresh_token is not None:
+            token["refresh_token"] = self._refresh_token
+        return token
+
+    def _grant(self) -> TokenSource:
+        """By the user's consent, if there is any; else the application's own."""
+        if self._endpoint is None:
+            raise RuntimeError("connect_to() comes first")
+        if self._code is None and self._refresh_token is None:
+            return ClientCredentials(self._endpoint, self._scope)
+        code = None if self._code is None else Secret(self._code)
+        return AuthorizationCode(self._endpoint, code=code, redirect_uri=self._redirect_uri, scope=self._scope)
 
 
 def _checked(token: object) -> dict[str, Any]:
