@@ -245,16 +245,14 @@ def test_scope_is_asked_for(platform: Platform) -> None:
 def test_user_who_consents_on_the_sandbox_is_acted_for() -> None:
     back = "http://127.0.0.1:9/back"
     with Sandbox(consent="allow") as sandbox:
-        base = sandbox.url
-        client = compat.connect(
-            sandbox.client_id, sandbox.client_secret, base=base, redirect_uri=back, scope=["user_schedule"]
-        )
-        with client:
-            address, state = client.authorization_url()
+        options: dict[str, Any] = {"base": sandbox.url, "redirect_uri": back}
+        with compat.connect(sandbox.client_id, sandbox.client_secret, **options) as client:
             assert client.cancel_appointment("an-id")["data"]["errors"]["scope"]
+            client.scope = ["user_schedule"]
+            address, state = client.authorization_url()
             returned = httpx.URL(httpx.get(address).headers["Location"])
             assert returned.params["state"] == state
-            client.fetch_access_token(code=returned.params["code"])
+            assert client.fetch_access_token(code=returned.params["code"])["refresh_token"]
             client.cancel_appointment("an-id")
             assert client.status_code != 403
 
