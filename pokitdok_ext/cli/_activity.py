@@ -88,11 +88,15 @@ def state_of(data: Any) -> tuple[str, str]:
 
 
 def _steps(data: Any) -> list[tuple[str, str, str]]:
-    """Time, name and title of every state so far; the present one alone where there is no history."""
+    """Time, name and title of every state so far. The history of a finished activity may lack the last one."""
     history = data.get("history") if isinstance(data, dict) else None
-    steps = [entry for entry in history or () if isinstance(entry, dict)] if isinstance(history, list) else []
-    if not steps:
-        return [("", *state_of(data))]
-    return [
-        (str(step.get("record_dt") or "")[:19], str(step.get("name")), str(step.get("title") or "")) for step in steps
+    entries = [entry for entry in history if isinstance(entry, dict)] if isinstance(history, list) else []
+    steps = [
+        (str(entry.get("record_dt") or "")[:19], str(entry.get("name")), str(entry.get("title") or ""))
+        for entry in entries
     ]
+    name, title = state_of(data)
+    if not steps or steps[-1][1] != name:
+        moment = data.get("last_updated_date") if isinstance(data, dict) else None
+        steps.append((str(moment or "")[:19], name, title))
+    return steps

@@ -8,13 +8,20 @@ from rich.table import Table
 
 from pokitdok_api._operations import GET_TRADING_PARTNER, LIST_TRADING_PARTNERS, OPERATIONS
 from pokitdok_api._requests import path_segment
-from pokitdok_api.errors import APIError
 from pokitdok_ext._paths import ROOT, operation_for
 
 from . import _exits
 from ._session import Session, pass_session, printable, read_document
 
-JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON, as it came.")
+
+def _note_json(context: click.Context, _: click.Parameter, as_json: bool) -> bool:
+    context.find_object(Session).as_json = as_json  # type: ignore[union-attr]
+    return as_json
+
+
+JSON_OPTION = click.option(
+    "--json", "as_json", is_flag=True, callback=_note_json, help="Print the answer as JSON, as it came; errors too."
+)
 
 
 @click.command()
@@ -49,7 +56,7 @@ def _paths(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
 )
 @click.option("-d", "--data", metavar="FILE", help="File with the JSON to send, - for the standard input.")
 @pass_session
-def request(session: Session, method: str, path: str, pairs: tuple[str, ...], data: str | None) -> int:
+def request(session: Session, method: str, path: str, pairs: tuple[str, ...], data: str | None) -> None:
     r"""Send any request and print the answer as JSON.
 
     PATH is what follows /api/v4. An error that the API answers is printed too, and ends in exit code 1, 3 or 4.
@@ -68,14 +75,8 @@ def request(session: Session, method: str, path: str, pairs: tuple[str, ...], da
     params = [(name, value) for name, _, value in (pair.partition("=") for pair in pairs)]
     body = None if data is None else read_document(data)
     operation, known_path = operation_for(method.upper(), path, body)
-    try:
-        session.show_json(session.ask(operation, f"{ROOT}{known_path}", body=body, params=params))
-    except APIError as error:
-        if error.body is not None:
-            session.show_json(error.body.to_dict())
-        session.note(f"pokitdok: {_exits.text_for(error)}")
-        return _exits.code_for(error)
-    return _exits.DONE
+    session.as_json = True
+    session.show_json(session.ask(operation, f"{ROOT}{known_path}", body=body, params=params))
 
 
 @click.command("trading-partners")

@@ -66,11 +66,8 @@ def code_for(error: Exception) -> int:
 def text_for(error: Exception) -> str:
     """What to say of it. A foreign error is named by its kind only: its text may quote anything."""
     if isinstance(error, APIError):
-        return (
-            str(error)
-            .replace(".body holds the answer.", "--json shows the answer.")
-            .replace(".messages says", "it says")
-        )
+        text = str(error).replace(".messages says what is wrong, .body holds", "--json shows")
+        return text.replace(".body holds", "--json shows")
     if isinstance(error, PokitDokError):
         return str(error)
     if isinstance(error, httpx.TimeoutException):

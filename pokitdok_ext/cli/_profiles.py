@@ -11,6 +11,9 @@ from typing import Any
 from pokitdok_ext._errors import ConfigurationError
 
 DEFAULT = "default"
+USUAL_FILE = "%APPDATA%\\pokitdok\\profiles.toml" if os.name == "nt" else "~/.config/pokitdok/profiles.toml"
+"""Where profiles are if nobody says where, in words."""
+
 _SECRET_KEYS = ("client_secret_file", "client_secret_env", "client_secret_command")
 _KEYS = {"base_url", "client_id", "trading_partner", "npi", *_SECRET_KEYS}
 _COMMAND_SECONDS = 60
@@ -69,11 +72,11 @@ class Profile:
 
 
 def default_file() -> Path:
-    """Where the profiles are if nobody says where."""
-    if os.name == "nt":
-        return Path(os.environ.get("APPDATA") or Path.home()) / "pokitdok" / "profiles.toml"
+    """`USUAL_FILE`, or where `XDG_CONFIG_HOME` has it."""
     config = os.environ.get("XDG_CONFIG_HOME", "")
-    return (Path(config) if Path(config).is_absolute() else Path.home() / ".config") / "pokitdok" / "profiles.toml"
+    if os.name != "nt" and Path(config).is_absolute():
+        return Path(config) / "pokitdok" / "profiles.toml"
+    return Path(os.path.expandvars(USUAL_FILE)).expanduser()
 
 
 def load(file: Path) -> dict[str, Profile]:

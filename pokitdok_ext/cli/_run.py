@@ -26,7 +26,7 @@ Start:
   pokitdok trading-partners --search mock
   pokitdok eligibility -t MOCKPAYER --npi 1234567893
 \b
-A profile, in {_profiles.default_file()} (chmod 600):
+A profile, in {_profiles.USUAL_FILE} (chmod 600):
   [default]
   base_url = "https://api.example.com"
   client_id = "my-application"
@@ -34,8 +34,10 @@ A profile, in {_profiles.default_file()} (chmod 600):
   # or client_secret_file = "~/.config/pokitdok/secret", or client_secret_env = "NAME"
   trading_partner = "MOCKPAYER"
   npi = "1234567893"
+
 A secret is never an argument: arguments are seen by other users and stay in the shell's history. So do the names of
 patients: leave them out and they are asked for, or pass a file.
+
 \b
 Exit codes:
 {_exits.TABLE}
@@ -58,7 +60,7 @@ def _profile_names(context: click.Context, _: click.Parameter, begun: str) -> li
     "--profiles",
     type=click.Path(path_type=Path, dir_okay=False),
     envvar="POKITDOK_PROFILES",
-    help=f"File of profiles.  [default: {_profiles.default_file()}]",
+    help=f"File of profiles.  [default: {_profiles.USUAL_FILE}]",
 )
 @click.option("--base-url", metavar="URL", help="Scheme and host of the API.  [env var: POKITDOK_BASE_URL]")
 @click.option("--client-id", metavar="ID", help="Of the application.  [env var: POKITDOK_CLIENT_ID]")
@@ -70,6 +72,7 @@ def _profile_names(context: click.Context, _: click.Parameter, begun: str) -> li
     show_default=True,
     help="For one request.",
 )
+@click.option("--no-token-file", is_flag=True, help="Do not keep the token for the next run, nor use a kept one.")
 @click.version_option(__version__, prog_name="pokitdok")
 @click.pass_context
 def pokitdok(
@@ -80,9 +83,11 @@ def pokitdok(
     base_url: str | None,
     client_id: str | None,
     timeout: float,
+    no_token_file: bool,
 ) -> None:
     """Talk to the PokitDok Platform API v4, or to the sandbox that stands in for it."""
-    context.obj = Session(profile, profiles or _profiles.default_file(), base_url, client_id, timeout)
+    file = profiles or _profiles.default_file()
+    context.obj = Session(profile, file, base_url, client_id, timeout, keeps_token=not no_token_file)
 
 
 for command in (token, request, eligibility, claims, activity, trading_partners, sandbox, completion):

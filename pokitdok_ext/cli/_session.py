@@ -15,9 +15,11 @@ from rich.console import Console
 from pokitdok_api import Client
 from pokitdok_api._operations import Operation
 from pokitdok_api._requests import RequestParts, query
+from pokitdok_api.errors import APIError
 from pokitdok_ext._client import connect
 from pokitdok_ext._client_tokens import ClientTokens
 from pokitdok_ext._errors import ConfigurationError
+from pokitdok_ext._file_store import FileStore
 
 from . import _profiles
 
@@ -34,6 +36,8 @@ class Session:
         base_url: What `--base-url` says.
         client_id: What `--client-id` says.
         timeout: Seconds for a request.
+        keeps_token: Whether the token is kept in a file for the next run.
+        as_json: Whether an error of the API is shown as JSON too.
     """
 
     profile_name: str | None
@@ -41,6 +45,8 @@ class Session:
     base_url: str | None
     client_id: str | None
     timeout: float
+    keeps_token: bool = True
+    as_json: bool = False
 
     @cached_property
     def out(self) -> Console:
@@ -85,7 +91,8 @@ class Session:
                 f"{self.profiles_file} (pokitdok --help shows one)"
             )
         base_url = self.base_url or self.profile.base_url
-        client = connect(client_id, self._secret(client_id), base_url=base_url, timeout=self.timeout)
+        store = FileStore() if self.keeps_token else None
+        client = connect(client_id, self._secret(client_id), base_url=base_url, timeout=self.timeout, store=store)
         click.get_current_context().find_root().call_on_close(client.close)
         return client
 
@@ -125,7 +132,12 @@ class Session:
             content=content,
             media_type=None if content is None else "application/json",
         )
-        return self.client.call(parts, _as_it_is).parsed
+        try:
+            return self.client.call(parts, _as_it_is).parsed
+        except APIError as error:
+            if self.as_json and error.body is not None:
+                self.show_json(error.body.to_dict())
+            raise
 
     def show_json(self, document: Any) -> None:
         """Write *document* to the output: coloured in a terminal, plain in a pipe."""
