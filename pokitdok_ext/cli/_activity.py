@@ -45,7 +45,7 @@ def activity() -> None:
 )
 @pass_session
 def watch(session: Session, activity_id: str, every: float, patience: float, as_json: bool) -> int:
-    r"""Print each state of an activity as it comes, until its end.
+    """Print each state of an activity as it comes, until its end.
 
     Exit code 0: completed. 1: failed, rejected or canceled. 4: time is over; the same command goes on watching.
 

@@ -24,7 +24,7 @@ def claims() -> None:
 @JSON_OPTION
 @pass_session
 def submit(session: Session, source: str, as_json: bool) -> int:
-    r"""Submit the claim in FILE, a JSON request; - for the standard input (X12 837).
+    """Submit the claim in FILE, a JSON request; - for the standard input (X12 837).
 
     It is sent once and never again by itself: if no answer comes, the claim may have been filed. Look for its activity
     before submitting it again.
@@ -49,7 +49,7 @@ def submit(session: Session, source: str, as_json: bool) -> int:
 @JSON_OPTION
 @pass_session
 def status(session: Session, source: str, as_json: bool) -> int:
-    r"""Ask how the claim described in FILE stands, a JSON request; - for the standard input (X12 276/277).
+    """Ask how the claim described in FILE stands, a JSON request; - for the standard input (X12 276/277).
 
     \b
     Example:

@@ -28,7 +28,7 @@ JSON_OPTION = click.option(
 @click.option("--reveal", is_flag=True, help="Print the token itself and nothing else, for use in another command.")
 @pass_session
 def token(session: Session, reveal: bool) -> None:
-    r"""Fetch a token, to see whether the credentials work.
+    """Fetch a token, to see whether the credentials work.
 
     \b
     Examples:
@@ -57,7 +57,7 @@ def _paths(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
 @click.option("-d", "--data", metavar="FILE", help="File with the JSON to send, - for the standard input.")
 @pass_session
 def request(session: Session, method: str, path: str, pairs: tuple[str, ...], data: str | None) -> None:
-    r"""Send any request and print the answer as JSON.
+    """Send any request and print the answer as JSON.
 
     PATH is what follows /api/v4. An error that the API answers is printed too, and ends in exit code 1, 3 or 4.
 
@@ -88,7 +88,7 @@ def request(session: Session, method: str, path: str, pairs: tuple[str, ...], da
 def trading_partners(
     session: Session, trading_partner_id: str | None, search: str, transaction: str | None, as_json: bool
 ) -> int:
-    r"""List trading partners, or show one of them.
+    """List trading partners, or show one of them.
 
     \b
     Examples:
@@ -129,7 +129,7 @@ def _fits(entry: dict[str, Any], search: str, transaction: str | None) -> bool:
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def sandbox(arguments: tuple[str, ...]) -> int:
-    r"""Start the sandbox: a platform on this machine.
+    """Start the sandbox: a platform on this machine.
 
     \b
     Examples:
@@ -146,7 +146,7 @@ def sandbox(arguments: tuple[str, ...]) -> int:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    r"""Print the lines that let SHELL complete commands, options and paths.
+    """Print the lines that let SHELL complete commands, options and paths.
 
     \b
     Examples:

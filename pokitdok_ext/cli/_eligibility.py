@@ -58,7 +58,7 @@ def eligibility(
     as_json: bool,
     **member: str | None,
 ) -> int | None:
-    r"""Ask a payer about a member's coverage and benefits (X12 270/271). Each question may be billed.
+    """Ask a payer about a member's coverage and benefits (X12 270/271). Each question may be billed.
 
     What is not given about the member is asked for in a terminal, so that it stays out of the shell's history.
     Exit code 1 means that the payer does not know the member.
@@ -120,7 +120,7 @@ def batch(
     in_flight: int,
     as_json: bool,
 ) -> int:
-    r"""Ask about every member of a CSV file. Each row is once in the output: a JSON line, in order of arrival.
+    """Ask about every member of a CSV file. Each row is once in the output: a JSON line, in order of arrival.
 
     The same command goes on where it was stopped, by Ctrl-C, kill -9 or a power cut. Rows that were under way are asked
     again. Rows whose answer does not come are put back and, if it never comes, left for the next run.
@@ -136,6 +136,7 @@ def batch(
       jq -r 'select(.outcome == "inactive") | .reference' results.jsonl
     """
     rows = read_rows(members, _defaults(session, trading_partner, npi), list(service_types))
+    session.client.tokens.warm()  # here, where a secret can be asked for, and before the output is opened
     started = time.monotonic()
     with Journal(output, rows) as journal, _stopping(session) as stop:
         before = len(journal.done)

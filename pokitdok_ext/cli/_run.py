@@ -87,7 +87,8 @@ def pokitdok(
 ) -> None:
     """Talk to the PokitDok Platform API v4, or to the sandbox that stands in for it."""
     file = profiles or _profiles.default_file()
-    context.obj = Session(profile, file, base_url, client_id, timeout, keeps_token=not no_token_file)
+    session = context.obj = Session(profile, file, base_url, client_id, timeout, keeps_token=not no_token_file)
+    context.call_on_close(session.close)
 
 
 for command in (token, request, eligibility, claims, activity, trading_partners, sandbox, completion):

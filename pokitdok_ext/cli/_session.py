@@ -79,7 +79,7 @@ class Session:
 
     @cached_property
     def client(self) -> Client:
-        """The client; closed when the command ends.
+        """The client, made on first use.
 
         Raises:
             ConfigurationError: The choices do not make one.
@@ -92,9 +92,12 @@ class Session:
             )
         base_url = self.base_url or self.profile.base_url
         store = FileStore() if self.keeps_token else None
-        client = connect(client_id, self._secret(client_id), base_url=base_url, timeout=self.timeout, store=store)
-        click.get_current_context().find_root().call_on_close(client.close)
-        return client
+        return connect(client_id, self._secret(client_id), base_url=base_url, timeout=self.timeout, store=store)
+
+    def close(self) -> None:
+        """Close the client, if one was made."""
+        if "client" in self.__dict__:
+            self.client.close()
 
     def _secret(self, client_id: str) -> str:
         secret = self.profile.secret()
