@@ -140,3 +140,10 @@ def lock(session: nox.Session) -> None:
         *("uv", "export", "--quiet", "--frozen", "--all-groups", "--all-extras", "--no-emit-project"),
         *("--format", "requirements-txt", "--no-annotate", "--no-header", "-o", "requirements.lock"),
     )
+
+
+@nox.session(default=False)
+def batch(session: nox.Session) -> None:
+    """Run a batch of 5,000 members with faults and two kill -9s through the sandbox; about a minute."""
+    install(session)
+    session.run("pytest", "tests/cli/test_batch.py", "-k", "kill_9", env={"POKITDOK_BATCH_ROWS": "5000"})

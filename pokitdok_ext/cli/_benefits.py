@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from pokitdok_api.models import EligibilityCoverage, EligibilityEnvelope
 
 from ._session import printable
+from ._tables import show_rows
 
 COLUMNS = ("benefit", "for", "in network", "period", "amount")
 
@@ -32,12 +32,7 @@ def show_benefits(out: Console, answer: dict[str, Any]) -> None:
     out.print(" - ".join(printable(part) for part in (state, plan, _dates(coverage)) if part))
     rows = list(benefit_rows(coverage))
     if rows:
-        table = Table()
-        for column in COLUMNS:
-            table.add_column(column, justify="right" if column == "amount" else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*row)
-        out.print(table)
+        show_rows(out, COLUMNS, rows, right="amount")
 
 
 def benefit_rows(coverage: EligibilityCoverage) -> Iterator[tuple[str, ...]]:

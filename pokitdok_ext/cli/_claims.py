@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
-from rich.table import Table
 
 from pokitdok_api._operations import CHECK_CLAIM_STATUS, SUBMIT_CLAIM
 
@@ -12,6 +11,7 @@ from . import _exits
 from ._activity import state_of
 from ._commands import JSON_OPTION
 from ._session import Session, pass_session, printable, read_object
+from ._tables import show_rows
 
 
 @click.group()
@@ -67,10 +67,7 @@ def status(session: Session, source: str, as_json: bool) -> int:
     if not rows:
         session.out.print("The payer tells of no claim.")
         return _exits.NO
-    table = Table("tracking id", "service date", "charged", "paid", "status")
-    for row in rows:
-        table.add_row(*map(printable, row))
-    session.out.print(table)
+    show_rows(session.out, ("tracking id", "service date", "charged", "paid", "status"), rows)
     return _exits.DONE
 
 

@@ -4,14 +4,14 @@ from typing import Any
 
 import click
 from click.shell_completion import get_completion_class
-from rich.table import Table
 
 from pokitdok_api._operations import GET_TRADING_PARTNER, LIST_TRADING_PARTNERS, OPERATIONS
 from pokitdok_api._requests import path_segment
 from pokitdok_ext._paths import ROOT, operation_for
 
 from . import _exits
-from ._session import Session, pass_session, printable, read_document
+from ._session import Session, pass_session, read_document
+from ._tables import show_rows
 
 
 def _note_json(context: click.Context, _: click.Parameter, as_json: bool) -> bool:
@@ -110,14 +110,14 @@ def trading_partners(
     if not found:
         session.note("no trading partner fits")
         return _exits.NO
-    table = Table("id", "name", "transactions", "in use")
-    for entry in found:
-        sets = ", ".join(map(str, entry.get("supported_transactions") or []))
-        enabled = entry.get("is_enabled")
-        in_use = "" if enabled is None else "yes" if enabled else "no"
-        table.add_row(*map(printable, (entry.get("id"), entry.get("name"), sets, in_use)))
-    session.out.print(table)
+    show_rows(session.out, ("id", "name", "transactions", "in use"), map(_partner, found))
     return _exits.DONE
+
+
+def _partner(entry: dict[str, Any]) -> tuple[object, ...]:
+    enabled = entry.get("is_enabled")
+    sets = ", ".join(map(str, entry.get("supported_transactions") or []))
+    return entry.get("id"), entry.get("name"), sets, "" if enabled is None else "yes" if enabled else "no"
 
 
 def _fits(entry: dict[str, Any], search: str, transaction: str | None) -> bool:

@@ -23,6 +23,8 @@ from pokitdok_ext._file_store import FileStore
 
 from . import _profiles
 
+_PIPE_WIDTH = 400
+
 _NO_PROFILE = "there is no profile {name} in {file}; there are: {known}"
 
 
@@ -50,8 +52,8 @@ class Session:
 
     @cached_property
     def out(self) -> Console:
-        """For what was asked for. Colours and width only if it is a terminal; `NO_COLOR` is honoured."""
-        return Console(highlight=False, emoji=False, markup=False)
+        """For what was asked for. A terminal gets colours and its width; a pipe neither. `NO_COLOR` is honoured."""
+        return Console(highlight=False, emoji=False, markup=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
     @cached_property
     def err(self) -> Console:

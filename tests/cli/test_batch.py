@@ -27,7 +27,7 @@ from pokitdok_sandbox import Sandbox
 
 Run = Callable[..., Any]
 PARTNER = ("-t", "MOCKPAYER", "--npi", "1234567893")
-ROWS = int(os.environ.get("POKITDOK_BATCH_ROWS", "300"))
+ROWS = int(os.environ.get("POKITDOK_BATCH_ROWS", "150"))
 """`nox -s batch` runs the long form: 5,000."""
 
 

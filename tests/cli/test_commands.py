@@ -70,6 +70,14 @@ def test_examples_of_the_help_are_options_there_are() -> None:
             assert used <= options | {"--help", "--port", "--speed"}, line
 
 
+def test_page_shows_every_command_and_every_exit_code() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+    groups = {name for name, each in commands().items() if isinstance(each, click.Group)} - {"pokitdok eligibility"}
+    assert {name for name in commands().keys() - groups if f"{name} " not in page} == set()
+    codes = {value for name, value in vars(_exits).items() if name.isupper() and isinstance(value, int)}
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)} == codes
+
+
 def test_secret_is_no_option_of_any_command() -> None:
     options = {option for each in commands().values() for parameter in each.params for option in parameter.opts}
     assert options
