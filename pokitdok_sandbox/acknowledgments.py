@@ -104,9 +104,9 @@ def digest(interchange: Interchange, flaws: Sequence[Flaw], code: str) -> dict[s
 def acknowledge(interchange: Interchange) -> list[list[str]]:
     """Return the segments of a 999 that accepts an interchange."""
     group, count = interchange.group, str(len(interchange.transactions))
-    body = [["AK1", group.identifier, group.control_number]]
+    body = [["AK1", group.identifier, group.control_number, group.version]]
     for transaction in interchange.transactions:
-        body += [["AK2", transaction.code, transaction.control_number], ["IK5", "A"]]
+        body += [["AK2", transaction.code, transaction.control_number, group.version], ["IK5", "A"]]
     return [*body, ["AK9", "A", count, count, count]]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pokitdok_sandbox.calls import Answer, Call, Handler, RefusalError, invalid
+from pokitdok_sandbox.contract import ACTIVITY_X12_JSON, JSON
 from pokitdok_sandbox.lifecycle import is_over, is_scheduled, view
 from pokitdok_sandbox.paging import bounds, next_page
 
@@ -48,7 +49,10 @@ def get_activity(call: Call) -> Answer:
     if pace.advance == "polls" and not is_over(record, call.now, pace):
         record["polls"] = [*record.get("polls", []), call.now]
         call.world.store.put_activity(record)
-    return Answer(_shown(call, record))
+    shown = _shown(call, record)
+    if call.form == ACTIVITY_X12_JSON:
+        shown |= {key: record[key] for key in ("x12_request", "x12_response") if key in record}
+    return Answer(shown)
 
 
 def update_activity(call: Call) -> Answer:
@@ -78,6 +82,6 @@ def _shown(call: Call, record: dict[str, Any]) -> dict[str, Any]:
 
 HANDLERS = {
     "list_activities": Handler(list_activities, activity="activities"),
-    "get_activity": Handler(get_activity, activity="activities"),
+    "get_activity": Handler(get_activity, activity="activities", gives=frozenset({"", JSON, ACTIVITY_X12_JSON})),
     "update_activity": Handler(update_activity, activity="activities"),
 }

@@ -24,11 +24,12 @@ class Call:
         scopes: OAuth scopes of its token.
         path: Path parameters.
         query: Query parameters, in the types of the contract.
-        body: The JSON body, a form as a map (a file in it as empty text), or text.
+        body: The JSON body, a form as a map (a file in it as text), or text.
         url: The URL of the request, built from its Host header.
         skew: Seconds by which the server's clock is to seem wrong.
         authorization: The Authorization header, for an operation outside the envelope alone.
         record: The activity of this very call; a handler may add to it.
+        form: Media type of the answer that was asked for.
         warnings: Texts that go out in X-Sandbox-Warning; names and pointers, never values.
     """
 
@@ -43,6 +44,7 @@ class Call:
     skew: float = 0.0
     authorization: str = field(default="", repr=False)
     record: dict[str, Any] = field(default_factory=dict, repr=False)
+    form: str = "application/json"
     warnings: list[str] = field(default_factory=list)
 
 
@@ -52,13 +54,14 @@ class Answer:
 
     Status 204 goes out without any content.
     ``example_in`` is set when the data is an example of the contract, whole: the media type it is written in, empty
-    when the answer has no content.
+    when the answer has no content. ``form`` is the media type in which the answer of a rule is written.
     """
 
     data: Any
     meta: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
     example_in: str | None = None
+    form: str = "application/json"
 
 
 class RefusalError(Exception):
@@ -77,6 +80,19 @@ def invalid(messages: Mapping[str, Any]) -> RefusalError:
 
 
 @dataclass(frozen=True)
+class X12Forms:
+    """How an operation is spoken to in X12 instead of JSON.
+
+    Attributes:
+        read: Turns an interchange into the JSON body that the rule reads; None when it takes no X12.
+        write: Turns the data of an answer into an interchange; None when it gives none.
+    """
+
+    read: Callable[[str], dict[str, Any]] | None = None
+    write: Callable[[Call, Any], str] | None = None
+
+
+@dataclass(frozen=True)
 class Handler:
     """How one operation is answered.
 
@@ -87,6 +103,9 @@ class Handler:
         billed: Whether a call costs a credit.
         takes: Media types of bodies that the rule reads; a body in another one is answered with the example.
         bad_input: Status that refuses input that does not fit; 422 but for the proof of identity.
+        gives: Media types in which the answer of the rule can be written; another one gets the example.
+        x12: How those of them that are X12 are read and written.
+        any_date: Whether any text is a date, in its request and in its answer.
     """
 
     answer: Callable[[Call], Answer]
@@ -94,3 +113,6 @@ class Handler:
     billed: bool = False
     takes: frozenset[str] = frozenset({"", "application/json"})
     bad_input: int = 422
+    gives: frozenset[str] = frozenset({"", "application/json"})
+    x12: X12Forms | None = None
+    any_date: bool = False

@@ -1,4 +1,4 @@
-"""Continuity of care documents: in the old clients alone, never documented. Taken, kept as an activity, answered empty."""
+"""Continuity of care documents: in the old clients alone, never documented. Taken, kept, answered with nothing."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from pokitdok_sandbox.exchanges import MOCK, answer, ask, partner_for, require_r
 from pokitdok_sandbox.lifecycle import outcomes, reached
 from pokitdok_sandbox.samples import sample
 from pokitdok_sandbox.world import wire_date
+from pokitdok_sandbox.x12_forms import GIVES, TAKES, question
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -151,12 +152,12 @@ def _sent_claim(call: Call, record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _service(call: Call, status: Mapping[str, Any], line: Mapping[str, Any]) -> dict[str, Any]:
+    days = {"service_date": line["service_date"], "service_end_date": line["service_date"]}
     return {
         "cpt_code": line["adjudicated_procedure_code"],
         "charge_amount": line["charge_amount"],
         "payment_amount": line["provider_payment_amount"],
-        "service_date": line["service_date"],
-        "service_end_date": line["service_date"],
+        **days,
         "statuses": [{**status, "status_effective_date": wire_date(call.now)}],
     }
 
@@ -220,4 +221,16 @@ def _days_after(day: str, days: int) -> str:
         return day
 
 
-HANDLERS = {"check_claim_status": Handler(check_claim_status, activity="claims_status", billed=True)}
+HANDLERS = {
+    "check_claim_status": Handler(
+        check_claim_status,
+        activity="claims_status",
+        billed=True,
+        takes=TAKES,
+        gives=GIVES,
+        x12=question(
+            "276",
+            "277",
+        ),
+    )
+}

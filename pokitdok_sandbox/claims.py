@@ -11,6 +11,7 @@ from pokitdok_sandbox.checks import require_npi
 from pokitdok_sandbox.claim_outcomes import acknowledgement, decimal_or_none
 from pokitdok_sandbox.exchanges import MOCK, NOT_ECHOED, keep_caller_data, opened, partner_for, require_batch
 from pokitdok_sandbox.samples import sample
+from pokitdok_sandbox.x12_forms import CLAIM, GIVES, TAKES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,4 +97,4 @@ def _write_numbers(holder: dict[str, Any], names: tuple[str, ...]) -> dict[str, 
     return wrong
 
 
-HANDLERS = {"submit_claim": Handler(submit_claim, activity="claims", billed=True)}
+HANDLERS = {"submit_claim": Handler(submit_claim, activity="claims", billed=True, takes=TAKES, gives=GIVES, x12=CLAIM)}

@@ -39,20 +39,26 @@ def convert_icd_code(call: Call) -> Answer:
     """Answer what an ICD-9 code became; its dot is optional and left out of the answer, as documented."""
     code = call.path["code"].replace(".", "").strip().upper()
     call.record["parameters"] = {"code": code}
-    found = next((entry for entry in sample("icd")["conversions"] if entry["code"] == code), None)
+    found = conversion(code)
     if found is None:
         raise RefusalError(404, {"query": "This sandbox knows no ICD-9 code like this."})
-    return Answer(
-        {
-            "source_code": {"system": "icd9", "value": code, "description": found["description"]},
-            "approximate": found["approximate"],
-            "combination": found.get("combination", False),
-            "destination_scenarios": [
-                {"choice_lists": [[_icd10(target) for target in choices] for choices in lists]}
-                for lists in found["scenarios"]
-            ],
-        }
-    )
+    return Answer(found)
+
+
+def conversion(code: str) -> dict[str, Any] | None:
+    """Return what an ICD-9 code, without its dot, became, or None."""
+    found = next((entry for entry in sample("icd")["conversions"] if entry["code"] == code), None)
+    if found is None:
+        return None
+    return {
+        "source_code": {"system": "icd9", "value": code, "description": found["description"]},
+        "approximate": found["approximate"],
+        "combination": found.get("combination", False),
+        "destination_scenarios": [
+            {"choice_lists": [[_icd10(target) for target in choices] for choices in lists]}
+            for lists in found["scenarios"]
+        ],
+    }
 
 
 def _icd10(code: str) -> dict[str, str]:

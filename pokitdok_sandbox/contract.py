@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 METHODS = ("get", "put", "post", "delete", "patch")
 JSON = "application/json"
+X12 = "application/edi-x12"
+X12_JSON = "application/vnd.pokitdok.v4+edi-x12-json"
+FULL_X12_JSON = "application/vnd.pokitdok.v4+full-x12-json"
+ACTIVITY_X12_JSON = "application/vnd.pokitdok.v4+activity-x12-json"
 FORM = "application/x-www-form-urlencoded"
 
 

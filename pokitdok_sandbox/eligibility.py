@@ -11,6 +11,7 @@ from pokitdok_sandbox.exchanges import MOCK, answer, ask, partner_for, require_r
 from pokitdok_sandbox.samples import filled, sample
 from pokitdok_sandbox.trading_partners import search_options
 from pokitdok_sandbox.world import wire_date
+from pokitdok_sandbox.x12_forms import GIVES, TAKES, question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,6 +162,16 @@ def _provider(payer: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, An
 
 
 HANDLERS = {
-    "check_eligibility": Handler(check_eligibility, activity="eligibility", billed=True),
+    "check_eligibility": Handler(
+        check_eligibility,
+        activity="eligibility",
+        billed=True,
+        takes=TAKES,
+        gives=GIVES,
+        x12=question(
+            "270",
+            "271",
+        ),
+    ),
     "get_eligibility_constants": Handler(get_eligibility_constants, activity="eligibility"),
 }

@@ -1,4 +1,4 @@
-"""Enrollment: a change of benefits sent to a carrier (834), and what it does to the membership that the carrier keeps."""
+"""Enrollment: a change of benefits sent to a carrier (834), and what it does to the membership that it keeps."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pokitdok_sandbox.calls import Answer, Call, Handler
 from pokitdok_sandbox.exchanges import NOT_ECHOED, keep_caller_data, opened, partner_for, require_batch
 from pokitdok_sandbox.snapshots import remember
+from pokitdok_sandbox.x12_forms import ENROLLMENT, TAKES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,4 +43,13 @@ def take(call: Call, body: Mapping[str, Any], payer: Mapping[str, Any]) -> None:
         remember(call, payer["id"], [parameters], whole=False)
 
 
-HANDLERS = {"submit_enrollment": Handler(submit_enrollment, activity="enrollment", billed=True)}
+HANDLERS = {
+    "submit_enrollment": Handler(
+        submit_enrollment,
+        activity="enrollment",
+        billed=True,
+        takes=TAKES,
+        x12=ENROLLMENT,
+        any_date=True,  # recorded: dates were not checked
+    )
+}

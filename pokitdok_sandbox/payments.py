@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from pokitdok_sandbox.calls import Answer, Call, Handler, RefusalError, invalid
 from pokitdok_sandbox.claim_outcomes import decimal_or_none
+from pokitdok_sandbox.contract import JSON, X12
 from pokitdok_sandbox.lifecycle import outcomes, reached
 from pokitdok_sandbox.paging import page
 from pokitdok_sandbox.remittances import claim_payment, payment_of, remittance
 from pokitdok_sandbox.samples import sample
 from pokitdok_sandbox.world import wire_date, wire_time
+from pokitdok_sandbox.x12_forms import PAYMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -147,5 +149,5 @@ def _passes(summary: Mapping[str, Any], payment: Mapping[str, Any], wanted: Mapp
 HANDLERS = {
     "list_payments": Handler(list_payments, activity="payments"),
     "get_payment": Handler(get_payment, activity="payments"),
-    "get_payment_data": Handler(get_payment_data, activity="payments"),
+    "get_payment_data": Handler(get_payment_data, activity="payments", gives=frozenset({"", JSON, X12}), x12=PAYMENT),
 }

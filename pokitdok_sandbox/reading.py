@@ -31,7 +31,8 @@ class Received:
     Attributes:
         media_type: Content-Type in lower case, without parameters; empty when missing.
         content: The bytes.
-        parts: The parts of a multipart body, each text; a file, whatever is in it, is empty text. None: no multipart.
+        parts: The parts of a multipart body, each text, a file, too; bytes that are no UTF-8 are replaced. None: no
+            multipart.
     """
 
     media_type: str
@@ -47,7 +48,10 @@ async def receive(request: Request) -> Received:
     if media_type == MULTIPART:
         try:
             async with request.form() as form:
-                parts = {name: part if isinstance(part, str) else "" for name, part in form.items()}
+                parts = {
+                    name: part if isinstance(part, str) else (await part.read()).decode("utf-8", "replace")
+                    for name, part in form.items()
+                }
         except HTTPException:  # how Starlette says that it is malformed; whoever reads the body finds None
             pass
     return Received(media_type, content, parts)

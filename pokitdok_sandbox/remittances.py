@@ -139,8 +139,9 @@ def _service(kind: str, line: Mapping[str, Any]) -> dict[str, Any]:
         "provider_payment_amount": dollars(paid),
         "service_units_submitted": units,
         "service_units_paid": units if paid else 0,
-        "service_date": line["service_date"],
     }
+    if "service_date" in line:
+        service["service_date"] = line["service_date"]
     if "provider_control_number" in line:
         service["control_number"] = line["provider_control_number"]
     if adjustments:

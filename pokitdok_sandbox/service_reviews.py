@@ -9,6 +9,7 @@ from pokitdok_sandbox.calls import Answer, Call, Handler, invalid
 from pokitdok_sandbox.checks import require_npi
 from pokitdok_sandbox.exchanges import MOCK, answer, ask, partner_for, require_real_time
 from pokitdok_sandbox.samples import sample
+from pokitdok_sandbox.x12_forms import GIVES, TAKES, question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,6 +103,8 @@ def _number(call: Call, payer: Mapping[str, Any]) -> str:
 
 
 HANDLERS = {
-    "request_authorization": Handler(request_review, activity="authorizations", billed=True),
-    "request_referral": Handler(request_review, activity="referrals", billed=True),
+    f"request_{kind}": Handler(
+        request_review, activity=f"{kind}s", billed=True, takes=TAKES, gives=GIVES, x12=question("278", "278")
+    )
+    for kind in ("authorization", "referral")
 }

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pokitdok_sandbox.calls import Answer, Call, Handler, RefusalError
+from pokitdok_sandbox.acknowledgments import accepted
+from pokitdok_sandbox.calls import Answer, Call, Handler, RefusalError, invalid
 from pokitdok_sandbox.exchanges import opened, partner_for, require_batch
 from pokitdok_sandbox.lifecycle import PATHS, reached
 from pokitdok_sandbox.paging import page
 from pokitdok_sandbox.world import wire_time
+from pokitdok_sandbox.x12_enrollments import enrollments
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 KIND = "enrollment_snapshot"
 RECORD = (
@@ -31,7 +33,7 @@ RECORD = (
 ENDINGS = {"Cancellation or Termination", "Delete"}
 
 
-def remember(call: Call, trading_partner_id: str, enrollments: list[Mapping[str, Any]], *, whole: bool) -> None:
+def remember(call: Call, trading_partner_id: str, enrollments: Sequence[Mapping[str, Any]], *, whole: bool) -> None:
     """Keep what the activity of the call will do to the membership once it is completed.
 
     Args:
@@ -49,6 +51,21 @@ def remember(call: Call, trading_partner_id: str, enrollments: list[Mapping[str,
         "records": records,
     }
     call.world.store.put_document(KIND, change["id"], change, owner=call.client_id)
+
+
+def create_enrollment_snapshot(call: Call) -> Answer:
+    """Take an 834 file as the whole membership of a group; it is one once its activity is completed."""
+    payer = partner_for(call.body["trading_partner_id"], "834")
+    require_batch(payer, "834")
+    text: str = call.body["file"]
+    if not text.lstrip().startswith("ISA"):
+        raise invalid({"file": ["Not X12: an interchange begins with ISA."]})
+    found = enrollments(accepted(text, "834").transactions, payer["id"])
+    records = [{**one, "correlation_id": call.world.new_uuid()} for one in found]
+    parameters = {"trading_partner_id": payer["id"]}
+    call.record.update({"path": "snapshot", "trading_partner_id": payer["id"], "parameters": parameters})
+    remember(call, payer["id"], records, whole=True)
+    return Answer(opened(call))
 
 
 def list_enrollment_snapshots(call: Call) -> Answer:
@@ -116,7 +133,15 @@ def _shown(snapshot: Mapping[str, Any]) -> dict[str, Any]:
 
 
 HANDLERS = {
+    "create_enrollment_snapshot": Handler(
+        create_enrollment_snapshot,
+        activity="enrollment_snapshot_PostTest",  # the one name that the documentation shows
+        billed=True,
+        takes=frozenset({"multipart/form-data"}),
+    ),
     "list_enrollment_snapshots": Handler(list_enrollment_snapshots, activity="enrollment_snapshot"),
     "get_enrollment_snapshot": Handler(get_enrollment_snapshot, activity="enrollment_snapshot"),
-    "get_enrollment_snapshot_data": Handler(get_enrollment_snapshot_data, activity="enrollment_snapshot"),
+    "get_enrollment_snapshot_data": Handler(
+        get_enrollment_snapshot_data, activity="enrollment_snapshot", any_date=True
+    ),
 }

@@ -33,24 +33,25 @@ class Validation:
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
         self._registry = jsonschema_rs.Registry([(URN, _without_code_lists(contract.document))])
-        self._validators: dict[str, jsonschema_rs.Validator] = {}
+        self._validators: dict[tuple[str, bool], jsonschema_rs.Validator] = {}
 
-    def findings(self, pointer: str, body: Any) -> dict[str, Any]:
+    def findings(self, pointer: str, body: Any, *, formats: bool = True) -> dict[str, Any]:
         """Return what does not fit, as the platform writes it: field to messages, nested like the body. No values.
 
-        Code lists are open: a code that is not listed is no finding here, but undocumented().
+        Code lists are open: a code that is not listed is no finding here, but undocumented(). Without ``formats`` any
+        text is a date.
         """
         messages: dict[str, Any] = {}
-        for error in self._validator(pointer).iter_errors(body):
+        for error in self._validator(pointer, formats).iter_errors(body):
             path = [str(step) for step in error.instance_path]
             if error.kind.name == "required":
                 path.append(getattr(error.kind, "property"))  # noqa: B009 - the stub knows no kinds
             _put(messages, path or ["body"], MESSAGES.get(error.kind.name, "Not a valid value."))
         return messages
 
-    def pointers(self, pointer: str, body: Any) -> list[str]:
+    def pointers(self, pointer: str, body: Any, *, formats: bool = True) -> list[str]:
         """Return where a body does not fit, each with the keyword that refused it. No values."""
-        errors = self._validator(pointer).iter_errors(body)
+        errors = self._validator(pointer, formats).iter_errors(body)
         return [f"/{'/'.join(str(step) for step in error.instance_path)} ({error.kind.name})" for error in errors]
 
     def undocumented(self, pointer: str, body: Any) -> list[str]:
@@ -94,15 +95,15 @@ class Validation:
             for sub in schema.get(keyword, ()):
                 yield from self._parts(sub)
 
-    def _validator(self, pointer: str) -> jsonschema_rs.Validator:
-        if pointer not in self._validators:
-            self._validators[pointer] = jsonschema_rs.Draft202012Validator(
+    def _validator(self, pointer: str, formats: bool) -> jsonschema_rs.Validator:
+        if (pointer, formats) not in self._validators:
+            self._validators[pointer, formats] = jsonschema_rs.Draft202012Validator(
                 {"$ref": f"{URN}#/{quote(pointer.removeprefix('#/'), safe='/~')}"},
                 registry=self._registry,
-                validate_formats=True,
+                validate_formats=formats,
                 formats={"date-time": _is_wire_time},
             )
-        return self._validators[pointer]
+        return self._validators[pointer, formats]
 
 
 def _put(messages: dict[str, Any], path: list[str], text: str) -> None:

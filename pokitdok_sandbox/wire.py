@@ -38,10 +38,14 @@ class Wire:
         elif media_type == "application/json":
             response = self._json(body, status)
         else:
-            text = body if isinstance(body, str) else json.dumps(body)
-            response = Response(text, status, {"content-type": media_type})
+            response = self.form(body, status, media_type)
         response.headers[ANSWER] = "example"
         return response
+
+    def form(self, body: Any, status: int, media_type: str) -> Response:
+        """Write an answer in a form that is not plain JSON."""
+        text = body if isinstance(body, str) else json.dumps(body)
+        return Response(text, status, {"content-type": media_type})
 
     def no_content(self, status: int = 204) -> Response:
         """Write an answer without content; a recorded 204 calls itself HTML, too."""

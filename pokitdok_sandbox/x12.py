@@ -1,4 +1,4 @@
-"""X12 interchanges: read into segments, written from them. What segments mean is told by x12_requests and x12_answers."""
+"""X12 interchanges: read into segments, written from them. What segments mean is not told here."""
 
 from __future__ import annotations
 
@@ -57,6 +57,7 @@ class Group:
     sender: str
     receiver: str
     control_number: str
+    version: str
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Interchange:
 
 def read(text: str) -> Interchange:
     """Read an interchange; whatever is wrong with its envelopes is told among the flaws."""
-    group = Group("", "", "", "")
+    group = Group("", "", "", "", "")
     transactions: list[Transaction] = []
     flaws: list[Flaw] = []
     current: list[Segment] = []
@@ -102,7 +103,7 @@ def read(text: str) -> Interchange:
         for found in reader:
             segment = _segment(found, reader)
             if segment.id == "GS" and not group.identifier:
-                group = Group(segment[1], segment[2], segment[3], segment[6])
+                group = Group(segment[1], segment[2], segment[3], segment[6], segment[8])
             if segment.id == "ST":
                 current = []
             if segment.id not in {"ISA", "GS", "GE", "IEA"}:

@@ -58,7 +58,7 @@ def _organization(segment: Segment | None) -> dict[str, str]:
     if segment is None:
         return {}
     told = {"name": segment[2]} if segment[2] else {}
-    return told | ({"tax_id": segment[4]} if segment[4] else {})
+    return told | ({"tax_id": segment[4]} if segment[3] in {"FI", "24"} and segment[4] else {})
 
 
 def _member(segments: Sequence[Segment]) -> dict[str, Any]:
@@ -93,15 +93,18 @@ def _member(segments: Sequence[Segment]) -> dict[str, Any]:
     begins = find(segments, "DTP", "356")
     if begins:
         member["eligibility_begin_date"] = iso(begins[3])
+    benefits = _benefits(segments)
+    return member | ({"benefits": benefits} if benefits else {})
+
+
+def _benefits(segments: Sequence[Segment]) -> list[dict[str, Any]]:
     benefits: list[dict[str, Any]] = []
     for segment in segments:
         if segment.id == "HD":
             benefits.append(_benefit(segment))
         elif segment.id == "DTP" and benefits and segment[1] in {"348", "349"}:
             benefits[-1]["begin_date" if segment[1] == "348" else "end_date"] = iso(segment[3])
-    if benefits:
-        member["benefits"] = benefits
-    return member
+    return benefits
 
 
 def _benefit(segment: Segment) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""X12 requests as the JSON that the platform documents for them: 270, 276, 278. Claims and enrollments have their own."""
+"""X12 requests as the JSON that the platform documents for them: 270, 276, 278. Claims, enrollments: elsewhere."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ RUNNER = Path(__file__).parent / "run_old_suite.py"
 FILE = "tests/chiropractic_example.837"
 """The suite names this file; its package does not have it."""
 
-X12 = "ISA*00*          *00*          *ZZ*SENDER         *ZZ*RECEIVER       *261124*1200*^*00501*000000001*0*T*:~"
+SAMPLE = Path(__file__).parent / "x12" / "claims.837"
 NOT_PASSED: dict[str, str] = {
     "test_oop_insurance_prices": "a deletion is answered with the contract's example, which has no data",
 }
@@ -32,7 +32,7 @@ def test_suite_of_the_old_client_passes(client: str, old_python: str, tmp_path: 
     where = "import importlib.util as u; print(u.find_spec('tests').submodule_search_locations[0])"
     found = subprocess.run([old_python, "-c", where], capture_output=True, text=True, check=True, cwd=tmp_path)
     shutil.copytree(found.stdout.strip(), tmp_path / "tests")
-    (tmp_path / FILE).write_text(X12)
+    (tmp_path / FILE).write_text(SAMPLE.read_text())
     with Sandbox() as sandbox:
         command = [str(RUNNER), str(tmp_path), sandbox.url, sandbox.client_id, sandbox.client_secret]
         command = [sys.executable, *command, "compat"] if client == "compat" else [old_python, *command]
