@@ -11,7 +11,8 @@ import pickle
 import pkgutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import timeit
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -23,7 +24,13 @@ from pokitdok_api._operations import GET_ACTIVITY, OPERATIONS
 from pokitdok_api._requests import RequestParts, form_body, json_body, path_segment, query
 from pokitdok_api.api.activities import get_activity, list_activities, update_activity
 from pokitdok_api.api.oauth import create_token
-from pokitdok_api.models import ActivityTransitionRequest, EligibilityMember, GrantType, TokenRequest
+from pokitdok_api.models import (
+    ActivityTransitionRequest,
+    EligibilityEnvelope,
+    EligibilityMember,
+    GrantType,
+    TokenRequest,
+)
 from pokitdok_api.types import UNSET, File, Response, Unset
 
 CANARY = "Quillfeather"
@@ -376,3 +383,32 @@ def test_reading_loads_only_the_class_that_a_union_needs() -> None:
     loaded = loaded_after(code)
     assert "pokitdok_api.models.eligibility_activity_parameters" in loaded
     assert "pokitdok_api.models.claim_activity_parameters" not in loaded
+
+
+def test_reading_and_writing_stay_near_the_json_decoder() -> None:
+    """A generous guard by ratio, best of several rounds; `nox -s bench` measures. Stock takes six times."""
+    money = {"amount": "25", "currency": "USD"}
+    copay = {
+        "in_plan_network": "yes",
+        "coverage_level": "family",
+        "copayment": money,
+        "messages": [{"message": "m" * 40}],
+    }
+    answer = {"data": {"coverage": {"service_date": "2026-11-24", "copay": [copay] * 50}}}
+    text, model = json.dumps(answer).encode(), EligibilityEnvelope.from_dict(answer)
+    ways: list[Callable[[], object]] = [
+        lambda: json.loads(text),
+        lambda: EligibilityEnvelope.from_dict(answer),
+        model.to_dict,
+    ]
+    decoding, reading, writing = (min(timeit.repeat(way, number=5, repeat=20)) for way in ways)
+    assert reading < 4 * decoding
+    assert writing < 4 * decoding
+
+
+def test_connecting_and_importing_an_endpoint_load_neither_attrs_nor_a_model() -> None:
+    code = "from pokitdok_ext import connect\nimport pokitdok_api.api.eligibility.check_eligibility\n"
+    loaded = loaded_after(f"{code}connect(token='t', base_url='http://127.0.0.1:1')")
+    assert not loaded & {"attr", "attrs"}
+    assert not {name for name in loaded if name.startswith("pokitdok_api.models.")}
+    assert len(loaded - loaded_after("import httpx")) < 80

@@ -21,6 +21,13 @@ def test_python_in_the_readme_runs_against_the_sandbox(capsys: pytest.CaptureFix
     assert re.fullmatch(r"True \d+(\.\d+)?\n", capsys.readouterr().out)
 
 
+def test_python_in_the_page_on_models_runs() -> None:
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL))
+    assert code.count("assert") > 1
+    exec(compile(code, "models.md", "exec"), {})  # noqa: S102 - ours
+
+
 def test_every_path_named_in_the_readme_exists() -> None:
     named = re.findall(r"`(?:\./)?((?:[\w-]+/)+[\w.-]*|[\w-]+\.(?:py|yaml|toml))`", README)
     assert named

@@ -23,6 +23,7 @@ class Scope:
         self.names: dict[str, Any] = {
             "Model": Model,
             "UNSET": UNSET,
+            "__tracebackhide__": True,
             "new": object.__new__,
             "null_or_misfit": null_or_misfit,
         }

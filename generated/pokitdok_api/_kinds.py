@@ -18,6 +18,8 @@ from ._values import Misfit, code_list, null_or_misfit, read_date, read_datetime
 if TYPE_CHECKING:
     from ._compiled import Scope
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent or received
+
 V = TypeVar("V")
 
 Reader = Callable[[Any], Any]

@@ -10,30 +10,33 @@ import datetime
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, dataclass_transform
 
-from attrs import define, field
-
 from .types import UNSET
 
 if TYPE_CHECKING:
     from ._kinds import Kind
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent or received
+
 M = TypeVar("M", bound="Model")
 V = TypeVar("V")
 
 
-@dataclass_transform(field_specifiers=(field,))
+@dataclass_transform()
 def model(cls: type[M]) -> type[M]:
     """Make an attrs class of the fields of *cls*, which can be read from JSON and written as such."""
-    made = define(cls, repr=False, eq=False)
-    names: tuple[str, ...] = made.__match_args__
+    from attrs import define  # noqa: PLC0415 - a third of the time that importing an endpoint would take
+
+    made = define(cls, repr=False, eq=False, getstate_setstate=False)
+    names: tuple[str, ...] = made.__match_args__  # type: ignore[attr-defined]
     made._names = names
     made._model = made
     return made
 
 
-@define(repr=False, eq=False)
 class Model:
     """A JSON object with named fields."""
+
+    __slots__ = ("_in_list", "_unknown")
 
     _names: ClassVar[tuple[str, ...]] = ()
     """Fields."""
@@ -48,8 +51,11 @@ class Model:
     _model: ClassVar[type[Model]]
     """The class that has the fields: itself, or the one that somebody derived from."""
 
-    _unknown: dict[str, Any] | None = field(init=False, default=None)
-    _in_list: bool = field(init=False, default=False)
+    _unknown: dict[str, Any] | None
+    _in_list: bool
+
+    def __attrs_pre_init__(self) -> None:
+        self._unknown, self._in_list = None, False
 
     @property
     def additional_properties(self) -> dict[str, Any]:
@@ -99,9 +105,10 @@ class Model:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-@model
 class MapModel(Model, Generic[V]):
     """A JSON object whose keys are data. It reads like a dict; the content is in `additional_properties`."""
+
+    __slots__ = ()
 
     if TYPE_CHECKING:
 

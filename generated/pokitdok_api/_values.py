@@ -13,6 +13,8 @@ from typing import Any
 from . import models
 from .types import UNSET
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent or received
+
 
 class Misfit(ValueError):
     """A value of the wrong kind was read where a model has an object or an array. Names the place, never the value."""

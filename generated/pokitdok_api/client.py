@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from ._requests import RequestParts
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent or received
+
 T = TypeVar("T")
 
 DEFAULT_TIMEOUT = httpx.Timeout(60.0, connect=10.0)

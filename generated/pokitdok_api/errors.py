@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from ._operations import Operation
     from .models import AcknowledgmentError, ErrorEnvelope, ErrorMessage, OAuthError
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent or received
+
 _BODY = OneOf({"OAuthError": ("error",), "ErrorEnvelope": ("data",), "ErrorMessage": ("message",)})
 
 _SAFE_ID = re.compile(r"[0-9A-Za-z-]{1,64}")

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Generic, Literal, Self, TypeVar
-
-from attrs import define, frozen
 
 if TYPE_CHECKING:
     import os
@@ -34,7 +33,7 @@ UNSET: Final = Unset.UNSET
 """Not there: left out of a request, or missing in an answer. False in a condition."""
 
 
-@frozen(repr=False)
+@dataclass(frozen=True, repr=False)
 class Response(Generic[T]):
     """An answer with everything around it."""
 
@@ -51,7 +50,7 @@ class Response(Generic[T]):
         return f"Response(status_code={self.status_code}, parsed={type(self.parsed).__name__})"
 
 
-@define(repr=False)
+@dataclass(repr=False)
 class File:
     """A file to send.
 

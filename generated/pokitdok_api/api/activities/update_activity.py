@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...models.activity_envelope import ActivityEnvelope
     from ...models.activity_transition_request import ActivityTransitionRequest
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     activity_id: str,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...client import Client
     from ...models.app_registration_list_envelope import AppRegistrationListEnvelope
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...models.app_registration_envelope import AppRegistrationEnvelope
     from ...models.app_registration_request import AppRegistrationRequest
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     uuid: str,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ...models.activity_envelope import ActivityEnvelope
     from ...models.service_review_request import ServiceReviewRequest
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ...models.ccd_envelope import CcdEnvelope
     from ...models.ccd_request import CcdRequest
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...models.claim_status_envelope import ClaimStatusEnvelope
     from ...models.claim_status_request import ClaimStatusRequest
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ...models.claim_convert_envelope import ClaimConvertEnvelope
     from ...models.claim_convert_upload import ClaimConvertUpload
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

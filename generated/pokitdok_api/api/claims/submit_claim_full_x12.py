@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...models.claim_request import ClaimRequest
     from ...models.full_x12_response import FullX12Response
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...models.claim_draft_envelope import ClaimDraftEnvelope
     from ...models.claim_draft_request import ClaimDraftRequest
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

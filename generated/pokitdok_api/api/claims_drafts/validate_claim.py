@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...models.claim_request import ClaimRequest
     from ...models.claim_validation_envelope import ClaimValidationEnvelope
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...models.x12_document import X12Document
     from ...models.x12_document_response import X12DocumentResponse
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

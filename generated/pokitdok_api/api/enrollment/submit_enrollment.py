@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ...models.activity_envelope import ActivityEnvelope
     from ...models.enrollment_request import EnrollmentRequest
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

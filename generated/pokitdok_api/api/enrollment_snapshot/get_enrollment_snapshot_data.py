@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...client import Client
     from ...models.enrollment_snapshot_record_list_envelope import EnrollmentSnapshotRecordListEnvelope
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     id: str,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...client import Client
     from ...models.enrollment_snapshot_list_envelope import EnrollmentSnapshotListEnvelope
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ...models.hco_consumer_request import HcoConsumerRequest
     from ...models.hco_score_envelope import HcoScoreEnvelope
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ...models.identity_envelope import IdentityEnvelope
     from ...models.identity_request import IdentityRequest
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

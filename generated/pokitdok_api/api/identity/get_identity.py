@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...client import Client
     from ...models.identity_list_envelope import IdentityListEnvelope
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     identity_uuid: str,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ...models.identity_genders import IdentityGenders
     from ...models.identity_list_envelope import IdentityListEnvelope
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ...models.identity_match_config_envelope import IdentityMatchConfigEnvelope
     from ...models.identity_match_config_request import IdentityMatchConfigRequest
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

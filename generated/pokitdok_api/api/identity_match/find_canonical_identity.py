@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ...models.canonical_identity_envelope import CanonicalIdentityEnvelope
     from ...models.identity_match_request import IdentityMatchRequest
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     algorithm_id: str,

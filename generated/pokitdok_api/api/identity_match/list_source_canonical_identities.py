@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ...client import Client
     from ...models.canonical_identity_list_envelope import CanonicalIdentityListEnvelope
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     algorithm_id: str,

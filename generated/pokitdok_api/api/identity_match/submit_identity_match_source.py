@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ...models.identity_match_request import IdentityMatchRequest
     from ...models.identity_match_source_created_envelope import IdentityMatchSourceCreatedEnvelope
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     algorithm_id: str,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...client import Client
     from ...models.identity_proof_report_entry_list_envelope import IdentityProofReportEntryListEnvelope
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ...models.identity_proof_answer_request import IdentityProofAnswerRequest
     from ...models.identity_proof_score_envelope import IdentityProofScoreEnvelope
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

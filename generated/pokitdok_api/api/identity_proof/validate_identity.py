@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ...models.identity_proof_questionnaire_envelope import IdentityProofQuestionnaireEnvelope
     from ...models.identity_proof_request import IdentityProofRequest
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

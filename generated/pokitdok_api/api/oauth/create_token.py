@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...models.token_request import TokenRequest
     from ...models.token_response import TokenResponse
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ...client import Client
     from ...models.token_revocation_request import TokenRevocationRequest
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

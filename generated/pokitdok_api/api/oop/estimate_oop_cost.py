@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...models.oop_estimate_envelope import OopEstimateEnvelope
     from ...models.oop_estimate_request import OopEstimateRequest
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ...client import Client
     from ...models.oop_loaded_price_envelope import OopLoadedPriceEnvelope
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     price_uuid: str,

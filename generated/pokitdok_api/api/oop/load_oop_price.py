@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ...models.oop_load_price_request import OopLoadPriceRequest
     from ...models.oop_loaded_price_envelope import OopLoadedPriceEnvelope
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

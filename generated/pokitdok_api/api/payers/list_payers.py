@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ...client import Client
     from ...models.payer_list_envelope import PayerListEnvelope
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ...models.pharmacy_coverage_envelope import PharmacyCoverageEnvelope
     from ...models.pharmacy_coverage_request import PharmacyCoverageRequest
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ...models.plan_list_envelope import PlanListEnvelope
     from ...models.plan_types import PlanTypes
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

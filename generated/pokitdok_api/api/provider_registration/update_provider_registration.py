@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...models.provider_registration import ProviderRegistration
     from ...models.provider_registration_envelope import ProviderRegistrationEnvelope
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     npi: str,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ...models.provider_entity_types import ProviderEntityTypes
     from ...models.provider_list_envelope import ProviderListEnvelope
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

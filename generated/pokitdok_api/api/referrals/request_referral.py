@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ...models.service_review_envelope import ServiceReviewEnvelope
     from ...models.service_review_request import ServiceReviewRequest
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

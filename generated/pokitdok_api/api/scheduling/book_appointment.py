@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ...models.book_appointment_request import BookAppointmentRequest
     from ...models.update_appointment_request import UpdateAppointmentRequest
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     pd_appointment_uuid: str,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ...models.appointment_envelope import AppointmentEnvelope
     from ...models.slot_request import SlotRequest
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ...models.schedule_patient_envelope import SchedulePatientEnvelope
     from ...models.schedule_patient_request import SchedulePatientRequest
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

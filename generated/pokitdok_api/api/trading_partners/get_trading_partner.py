@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ...client import Client
     from ...models.trading_partner_envelope import TradingPartnerEnvelope
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     trading_partner_id: str,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ...client import Client
     from ...models.trading_partner_list_envelope import TradingPartnerListEnvelope
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts() -> RequestParts:
     return RequestParts(

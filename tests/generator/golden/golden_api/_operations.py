@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
-from attrs import frozen
 
-
-@frozen
+@dataclass(frozen=True)
 class Operation:
     """An operation of the contract in one of its forms."""
 

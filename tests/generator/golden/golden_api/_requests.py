@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
-
-from attrs import frozen
 
 from ._kinds import to_json
 from .types import UNSET, File
@@ -18,11 +17,13 @@ if TYPE_CHECKING:
     from ._operations import Operation
 
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent or received
+
 Part = tuple[str, tuple[str | None, bytes, str | None]]
 """A part of a multipart body as httpx takes it: the field, then file name, content and media type."""
 
 
-@frozen(repr=False)
+@dataclass(frozen=True, repr=False)
 class RequestParts:
     """What a request is made of, apart from the host."""
 

@@ -12,6 +12,8 @@ from ._kinds import ANY, Array, Kind, Lone, Object, Reader
 from ._model import Model, known_keys
 from ._values import null_or_misfit
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent or received
+
 
 class OneOf(Kind):
     """An object of one of several classes.

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from ._operations import Operation
     from .models import ErrorEnvelope, ErrorMessage, OAuthError, Rejection
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent or received
+
 _BODY = OneOf({"OAuthError": ("error",), "ErrorMessage": ("message",), "ErrorEnvelope": ("data",)})
 
 _SAFE_ID = re.compile(r"[0-9A-Za-z-]{1,64}")

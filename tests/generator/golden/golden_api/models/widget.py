@@ -56,6 +56,7 @@ class Widget(Model):
     """PHI, masked in repr."""
     label: list[str] | None | Unset = UNSET
     """One or many. If the API sends a lone item, this is a list of it, written back as the item."""
+    kind: str | None | Unset = UNSET
     hint: str | list[str] | None | Unset = UNSET
     main_part: Part | None | Unset = UNSET
     """Deprecated."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ...models.moving import Moving
     from ...models.renaming import Renaming
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...models.full_x12_envelope import FullX12Envelope
     from ...models.gadget_request import GadgetRequest
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

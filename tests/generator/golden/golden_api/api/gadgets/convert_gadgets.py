@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ...models.convert_upload import ConvertUpload
     from ...models.gadget_envelope import GadgetEnvelope
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...models.part import Part
     from ...models.size import Size
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     widget_id: str,

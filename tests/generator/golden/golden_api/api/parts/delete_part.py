@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from ...client import Client
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     widget_id: str,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ...models.color import Color
     from ...models.widget_list_envelope import WidgetListEnvelope
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,

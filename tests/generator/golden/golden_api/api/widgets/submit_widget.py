@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...models.widget_envelope import WidgetEnvelope
     from ...models.widget_request import WidgetRequest
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 
 def _parts(
     *,
