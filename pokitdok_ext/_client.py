@@ -18,8 +18,9 @@ from ._authorization import scope_text
 from ._base_url import api_root
 from ._client_tokens import ClientTokens
 from ._errors import ConfigurationError
-from ._manager import manager_for
-from ._sources import AuthorizationCode, CallableSource, ClientCredentials, StaticToken, TokenProvider, TokenSource
+from ._grants import AuthorizationCode, ClientCredentials
+from ._shared_managers import manager_for
+from ._sources import CallableSource, StaticToken, TokenProvider, TokenSource
 from ._token_endpoint import SecretProvider, TokenEndpoint
 from ._token_reports import TokenListener
 from ._token_route import Route, route_key

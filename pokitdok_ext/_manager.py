@@ -4,12 +4,11 @@ What is decided, and from what, is `_token_record.py`; where tokens come from is
 nothing bound to an event loop.
 """
 
-import os
 import threading
 from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from ._errors import ConfigurationError, InvalidClientError, PermanentTokenError, TokenError, TokenUnavailableError
 from ._flights import AbandonedError, Flight, run_apart, running_loop
@@ -21,7 +20,7 @@ from ._tokens import DEFAULT_POLICY, SYSTEM_CLOCK, AccessToken, Clock, TokenPoli
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
 
     from ._sources import TokenSource
 
@@ -30,6 +29,9 @@ ROUNDS = 3
 
 Outcome = AccessToken | Exception | None
 """How a flight ends: with a token, an error, or None where whoever led it was interrupted."""
+
+living: "WeakSet[TokenManager]" = WeakSet()
+"""Every manager of this process, for `_shared_managers.py` to mend after a fork."""
 
 _fetching: ContextVar[frozenset[int]] = ContextVar("pokitdok_fetching", default=frozenset())
 
@@ -58,7 +60,7 @@ class TokenManager:
         self._record = TokenRecord(clock, policy)
         self._flight: Flight[Outcome] | None = None
         self._listeners: WeakKeyDictionary[object, TokenListener] = WeakKeyDictionary()
-        _living.add(self)
+        living.add(self)
 
     # ------------------------------------------------------------ a token for a request
 
@@ -310,30 +312,3 @@ _BLOCKS_ITS_OWN_LOOP = (
     "a synchronous call on an event loop waits for the async token_provider that runs on this very loop: "
     "call the asyncio functions of this client there"
 )
-
-_living: "WeakSet[TokenManager]" = WeakSet()
-_shared: "WeakValueDictionary[Hashable, TokenManager]" = WeakValueDictionary()
-_shared_lock = threading.Lock()
-
-
-def manager_for(source: "TokenSource", policy: TokenPolicy = DEFAULT_POLICY) -> TokenManager:
-    """The manager of *source*; the one that exists if a living client has the same credentials and the same way out."""
-    if source.share_key is None:
-        return TokenManager(source, policy=policy)
-    key = source.share_key, policy
-    with _shared_lock:
-        manager = _shared.get(key)
-        if manager is None:
-            manager = _shared[key] = TokenManager(source, policy=policy)
-        return manager
-
-
-def _after_fork() -> None:
-    global _shared_lock  # noqa: PLW0603 - whoever held it is in the parent
-    _shared_lock = threading.Lock()
-    for manager in list(_living):
-        manager.reset_after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -19,8 +19,8 @@ from pokitdok_ext import (
     authorization_url,
     connect,
 )
+from pokitdok_ext._grants import AuthorizationCode
 from pokitdok_ext._manager import TokenManager
-from pokitdok_ext._sources import AuthorizationCode
 from pokitdok_ext._token_endpoint import TokenEndpoint
 from pokitdok_ext._token_route import Route
 from pokitdok_ext._tokens import Secret

@@ -38,9 +38,10 @@ from pokitdok_ext import (
 )
 from pokitdok_ext._auth import TokenAuth
 from pokitdok_ext._client_tokens import ClientTokens
+from pokitdok_ext._grants import ClientCredentials
 from pokitdok_ext._manager import TokenManager
 from pokitdok_ext._sharing import SharedSource
-from pokitdok_ext._sources import CallableSource, ClientCredentials, StaticToken, TokenSource
+from pokitdok_ext._sources import CallableSource, StaticToken, TokenSource
 from pokitdok_ext._token_endpoint import TokenEndpoint
 from pokitdok_ext._token_route import Route
 from pokitdok_ext._tokens import DEFAULT_POLICY, Secret

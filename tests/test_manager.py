@@ -29,7 +29,8 @@ from pokitdok_ext._errors import (
     TokenThrottledError,
     TokenUnavailableError,
 )
-from pokitdok_ext._manager import TokenManager, manager_for
+from pokitdok_ext._manager import TokenManager
+from pokitdok_ext._shared_managers import manager_for
 from pokitdok_ext._sources import CallableSource, TokenRequest, TokenSource
 from pokitdok_ext._token_record import BRAKE
 from pokitdok_ext._token_reports import TokenEvent

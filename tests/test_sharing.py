@@ -13,9 +13,11 @@ import pytest
 
 from pokitdok_ext import FileStore, StoredToken, StoreError, TokenEvent, TokenPolicy
 from pokitdok_ext._client_tokens import ClientTokens
-from pokitdok_ext._manager import TokenManager, manager_for
+from pokitdok_ext._grants import AuthorizationCode, ClientCredentials
+from pokitdok_ext._manager import TokenManager
+from pokitdok_ext._shared_managers import manager_for
 from pokitdok_ext._sharing import SharedSource
-from pokitdok_ext._sources import AuthorizationCode, CallableSource, ClientCredentials
+from pokitdok_ext._sources import CallableSource
 from pokitdok_ext._token_endpoint import TokenEndpoint
 from pokitdok_ext._token_route import Route
 from pokitdok_ext._tokens import Secret

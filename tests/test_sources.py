@@ -31,7 +31,8 @@ from pokitdok_ext._errors import (
     TokenThrottledError,
     TokenUnavailableError,
 )
-from pokitdok_ext._sources import CallableSource, ClientCredentials, StaticToken, TokenRequest
+from pokitdok_ext._grants import ClientCredentials
+from pokitdok_ext._sources import CallableSource, StaticToken, TokenRequest
 from pokitdok_ext._token_answers import read_answer, read_grant
 from pokitdok_ext._token_endpoint import TokenEndpoint
 from pokitdok_ext._token_route import Route, route_key

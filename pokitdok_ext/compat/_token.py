@@ -14,7 +14,8 @@ import httpx
 
 from pokitdok_ext._authorization import scope_text
 from pokitdok_ext._errors import ConfigurationError, PermanentTokenError
-from pokitdok_ext._sources import FETCH_LIMIT, AuthorizationCode, ClientCredentials, TokenRequest, TokenSource
+from pokitdok_ext._grants import AuthorizationCode, ClientCredentials
+from pokitdok_ext._sources import FETCH_LIMIT, TokenRequest, TokenSource
 from pokitdok_ext._token_endpoint import TokenEndpoint
 from pokitdok_ext._token_route import Route
 from pokitdok_ext._tokens import Secret
