@@ -45,7 +45,7 @@ class ClientTokens:
         self.manager.invalidate()
 
     def revoke(self) -> None:
-        """Forget the token, here and in the store, and have the token endpoint end it (RFC 7009), where it can.
+        """Forget the token, here and in the store, and have the platform end it, in the form its one client had.
 
         Processes that share the token lose it too. A static token, and one of a provider, is only forgotten.
 

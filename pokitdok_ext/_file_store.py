@@ -33,8 +33,9 @@ class FileStore:
     another user are refused; `/tmp` and other directories that everybody may write in are refused too. On Windows
     the rights are those that the directory hands down.
 
-    The files hold bearer tokens in plain text: whoever reads one has the API until the token ends, an hour at most.
-    The client secret is never written.
+    The files hold bearer tokens in plain text: whoever reads one has the API until the token ends, an hour on the
+    platform and a day at most. With a refresh token beside it, which is the case after a user's consent, it is for as
+    long as that consent holds. The client secret is never written.
 
     Args:
         directory: Made with mode 0700 if missing. Without it `pokitdok` in `$XDG_RUNTIME_DIR`, else in

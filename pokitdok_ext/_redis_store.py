@@ -47,8 +47,10 @@ class RedisStore:
     slept) costs one token request too many. An outage raises `StoreError`, with a client made here after 2 seconds,
     and callers go on with the token in memory.
 
-    Redis holds bearer tokens in plain text: whoever reads it has the API until the token ends, an hour at most. The
-    client secret is never sent there. Give it a password or an ACL user and, beyond this machine, TLS.
+    Redis holds bearer tokens in plain text: whoever reads it has the API until the token ends, an hour on the platform
+    and a day at most. With a refresh token beside it, which is the case after a user's consent, it is for as long as
+    that consent holds; such an entry stays for 30 days after it was last written. The client secret is never sent
+    there. Give it a password or an ACL user and, beyond this machine, TLS.
 
     Args:
         client_or_url: `rediss://user:password@host:6379/0`, `unix:///path`, `redis://` for this machine (percent-

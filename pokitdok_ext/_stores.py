@@ -99,7 +99,7 @@ class TokenStore(Protocol):
     Implement these four, and run `pokitdok_ext.testing.stores.TokenStoreContract` on the result. *key* stands for
     token endpoint, client and scope: 64 hex digits. All are called on the thread that fetches the token, never on an
     event loop, and may raise `StoreError`; the client then goes on without the store. Keep what `to_json` gives out
-    of the reach of others: whoever reads it has the API until the token ends.
+    of the reach of others: whoever reads it has the API until the token ends, and with a refresh token for longer.
     """
 
     def load(self, key: str) -> StoredToken | None:
