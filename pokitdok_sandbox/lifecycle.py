@@ -185,7 +185,7 @@ def _findings(record: Mapping[str, Any], current: Stage, moments: list[float]) -
     ]
     if len(results) > 1:
         shown["result_history"] = results
-    if "tracking_description" in record.get("outcomes", [{}])[0] and "tracking_description" not in shown:
+    if "tracking_description" in (record.get("outcomes") or [{}])[0] and "tracking_description" not in shown:
         sent = current.transition in {"wait", "receive", "process"}
         shown["tracking_description"] = "waiting" if sent else "submitting"
     return shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from pokitdok_sandbox.calls import Answer, Call, Handler, invalid
+from pokitdok_sandbox.calls import REQUIRED, Answer, Call, Handler, invalid
 from pokitdok_sandbox.checks import is_npi
 from pokitdok_sandbox.pharmacy import drug_by_ndc, money
 from pokitdok_sandbox.samples import sample
@@ -18,6 +18,8 @@ DAYS = 30
 COPAYS = {1: Decimal("4.00"), 3: Decimal("35.00")}
 COINSURANCE = Decimal("0.4")
 """Part of the price that a member pays in a tier without a copay; invented."""
+NEEDED = {"prescriber": ("npi", "last_name"), "insurance": ("cardholder_id", "bin_number", "pcn")}
+"""What the RAML file of the operation requires beyond the contract, which shares these parts with the widget."""
 MOST_DRUGS = 4
 MOST_UNITS = 100_000
 
@@ -28,8 +30,12 @@ def check_pharmacy_coverage(call: Call) -> Answer:
     wrong: dict[str, Any] = {}
     if not is_npi(body["pharmacy_npi"]):
         wrong["pharmacy_npi"] = ["Not a valid NPI."]
-    if not is_npi(body["prescriber"]["npi"]):
-        wrong["prescriber"] = [{"npi": ["Not a valid NPI."]}]  # documented: one level deeper than elsewhere
+    for holder, names in NEEDED.items():
+        missing = {name: [REQUIRED] for name in names if name not in body[holder]}
+        if missing:
+            wrong[holder] = [missing]  # documented: one level deeper than elsewhere
+    if "prescriber" not in wrong and not is_npi(body["prescriber"]["npi"]):
+        wrong["prescriber"] = [{"npi": ["Not a valid NPI."]}]
     if not 1 <= len(body["drugs"]) <= MOST_DRUGS:
         wrong["drugs"] = [f"Ask about one to {MOST_DRUGS} drugs."]
     elif not all(0 < drug["quantity_dispensed"] <= MOST_UNITS for drug in body["drugs"]):

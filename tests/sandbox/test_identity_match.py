@@ -9,7 +9,10 @@ import pytest
 from pokitdok_sandbox.identity_match import of_one_person
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import httpx
+    from starlette.applications import Starlette
 
     from tests.sandbox.conftest import Clock
 
@@ -181,3 +184,17 @@ async def test_the_job_of_2016_answers_an_activity_that_ends(api: httpx.AsyncCli
 
     assert activity["parameters"] == job
     assert (activity["state"]["name"], after["state"]["name"]) == ("processing", "completed")
+
+
+async def test_the_job_of_2016_is_called_back_once_though_it_has_no_result(
+    make_app: Callable[..., Starlette], sign_in: Callable[..., Any], posts: list[tuple[str, dict[str, Any]]]
+) -> None:
+    app = make_app()
+    job = {"match_configuration": [], "callback_url": "https://app.example.com/done"}
+    async with sign_in(app) as api:
+        activity = await data(await api.post(MATCH, json=job))
+    counts = [app.state.world.callbacks.post_due() for _ in range(3)]
+
+    assert counts == [1, 0, 0]
+    ((url, posted),) = posts
+    assert (url, posted["id"], posted["state"]["name"]) == (job["callback_url"], activity["id"], "completed")

@@ -180,3 +180,28 @@ async def test_a_wrong_number_is_refused_one_level_deeper_as_documented(
     errors = response.json()["data"]["errors"]["validation"]
     assert errors["prescriber"] == [{"npi": ["Not a valid NPI."]}]
     assert list(errors) == ["prescriber", "drugs"]
+
+
+async def test_a_card_or_a_prescriber_in_part_is_refused_by_name(
+    api: httpx.AsyncClient, question: dict[str, Any]
+) -> None:
+    question["prescriber"], question["insurance"] = {}, {"cardholder_id": "1", "pcn": ""}
+    response = await api.post(COVERAGE, json=question)
+
+    required = ["This field is required."]
+    assert response.status_code == 422
+    assert response.json()["data"]["errors"]["validation"] == {
+        "prescriber": [{"npi": required, "last_name": required}],
+        "insurance": [{"bin_number": required}],
+    }
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 10**400])
+async def test_a_quantity_that_makes_no_sense_is_refused(
+    api: httpx.AsyncClient, question: dict[str, Any], quantity: int
+) -> None:
+    question["drugs"][0]["quantity_dispensed"] = quantity
+    response = await api.post(COVERAGE, json=question)
+
+    assert response.status_code == 422
+    assert list(response.json()["data"]["errors"]["validation"]) == ["drugs"]
