@@ -186,7 +186,7 @@ def create_app(
 
 def seed(world: World) -> None:
     """Put in what exists from the start: the activity that the platform's documentation reads, a finished claim."""
-    if world.store.activity(WELL_KNOWN_ACTIVITY) is None:
+    if not world.settings.empty and world.store.activity(WELL_KNOWN_ACTIVITY) is None:
         created = int(WELL_KNOWN_ACTIVITY[:8], 16)
         record = activities.open_record(world, "claims", created) | {"id": WELL_KNOWN_ACTIVITY}
         call = Call(world, created, world.settings.client_id, {}, {}, sample("claims")["well_known"], "", record=record)

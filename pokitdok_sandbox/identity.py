@@ -91,18 +91,18 @@ def _versions(call: Call) -> list[Person]:
     if stored is not None:
         versions: list[Person] = stored["versions"]
         return versions
-    return [person for person in _samples() if person["uuid"] == uuid]
+    return [person for person in _samples(call) if person["uuid"] == uuid]
 
 
 def _everybody(call: Call) -> list[list[Person]]:
     """Return the versions of every person of the application, samples first."""
     stored = {doc["uuid"]: doc["versions"] for doc in call.world.store.documents(KIND, owner=call.client_id)}
-    untouched = [[person] for person in _samples() if person["uuid"] not in stored]
+    untouched = [[person] for person in _samples(call) if person["uuid"] not in stored]
     return [*untouched, *stored.values()]
 
 
-def _samples() -> list[Person]:
-    persons: list[Person] = sample("identities")["identities"]
+def _samples(call: Call) -> list[Person]:
+    persons: list[Person] = [] if call.world.settings.empty else sample("identities")["identities"]
     return persons
 
 

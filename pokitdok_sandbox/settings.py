@@ -44,6 +44,8 @@ class Settings:
             a step, "at once" ends it before the next read.
         db: SQLite file that keeps tokens and activities over a restart; None keeps them in memory.
         strict: Refuse undocumented request fields and codes with 422 instead of warning.
+        empty: Begin without sample records: no activity, person, open slot or payment that nobody made. Directories
+            (trading partners, providers, plans, prices, codes) stay.
         applications: Further applications, each with credentials of its own.
         redirect_uris: Where the consent page may send users of an application that names none itself. None at all:
             anywhere on this machine.
@@ -72,6 +74,7 @@ class Settings:
     credits: int = 10_000
     rate_limit: int | None = None
     advance: Advance = "clock"
+    empty: bool = False
 
     def __post_init__(self) -> None:
         if not self.speed > 0:

@@ -27,7 +27,7 @@ Slot = dict[str, Any]
 def slots(world: World, now: float) -> list[Slot]:
     """Return all slots and bookings, earliest first; removed ones are left out."""
     kept = {slot["id"]: slot for slot in world.store.documents(KIND)}
-    current = {slot["id"]: slot for slot in _samples(now)} | kept
+    current = {slot["id"]: slot for slot in _samples(world, now)} | kept
     return sorted(
         (slot for slot in current.values() if slot["status"] != "removed"),
         key=lambda slot: (slot["start_date"], slot["id"]),
@@ -37,7 +37,7 @@ def slots(world: World, now: float) -> list[Slot]:
 def slot(world: World, now: float, uuid: str) -> Slot | None:
     """Return one slot or booking, or None."""
     kept = world.store.document(KIND, uuid)
-    found = kept or next((entry for entry in _samples(now) if entry["id"] == uuid), None)
+    found = kept or next((entry for entry in _samples(world, now) if entry["id"] == uuid), None)
     return None if found is None or found["status"] == "removed" else found
 
 
@@ -69,8 +69,10 @@ def practice_of(pd_provider_uuid: str, location: list[float]) -> dict[str, Any]:
     return {"pd_provider_uuid": pd_provider_uuid, "location": location, "provider_scheduler_uuid": system}
 
 
-def _samples(now: float) -> Iterator[Slot]:
+def _samples(world: World, now: float) -> Iterator[Slot]:
     """Yield the open slots of the next days, which depend on the clock alone."""
+    if world.settings.empty:
+        return
     calendar = sample("scheduling")
     minutes = {entry["type"]: entry["duration"] for entry in calendar["appointment_types"]}
     today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
