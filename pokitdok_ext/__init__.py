@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
     from ._file_store import FileStore
     from ._redis_store import RedisStore
+    from ._retries import Retry, retrying
     from ._stores import StoredToken, StoreError, TokenStore
     from ._token_reports import TokenEvent, TokenState
     from ._tokens import TokenPolicy
@@ -62,6 +63,7 @@ __all__ = [
     "PokitDokError",
     "RateLimitError",
     "RedisStore",
+    "Retry",
     "ScopeError",
     "ServerError",
     "StoreError",
@@ -81,12 +83,14 @@ __all__ = [
     "authorization_code",
     "authorization_url",
     "connect",
+    "retrying",
 ]
 
 _HOMES = {
     "AuthorizationUrl": "_authorization",
     "FileStore": "_file_store",
     "RedisStore": "_redis_store",
+    "Retry": "_retries",
     "StoreError": "_stores",
     "StoredToken": "_stores",
     "TokenEvent": "_token_reports",
@@ -96,6 +100,7 @@ _HOMES = {
     "authorization_code": "_authorization",
     "authorization_url": "_authorization",
     "connect": "_client",
+    "retrying": "_retries",
 }
 """The modules of the names that are not in one of the two modules of errors."""
 

@@ -17,8 +17,11 @@ from ._auth import TokenAuth
 from ._authorization import scope_text
 from ._base_url import api_root
 from ._client_tokens import ClientTokens
+from ._connections import FirstUse, LoopsOwn, client_options, transport_options
 from ._errors import ConfigurationError
 from ._grants import AuthorizationCode, ClientCredentials
+from ._retries import DEFAULT_RETRY, Retry
+from ._sending import Pace, RetryTransport
 from ._shared_managers import manager_for
 from ._sources import CallableSource, StaticToken, TokenProvider, TokenSource
 from ._token_endpoint import SecretProvider, TokenEndpoint
@@ -57,6 +60,8 @@ def connect(
     token_policy: TokenPolicy = DEFAULT_POLICY,
     on_token_event: TokenListener | None = None,
     timeout: float | httpx.Timeout | Unset | None = UNSET,
+    retry: Retry | None = DEFAULT_RETRY,
+    pace: Pace | None = None,
     transport: httpx.BaseTransport | None = None,
     async_transport: httpx.AsyncBaseTransport | None = None,
     httpx_args: Mapping[str, Any] | None = None,
@@ -86,6 +91,8 @@ def connect(
         token_policy: When tokens are renewed, where they may go, what counts as a refusal.
         on_token_event: Called with a `TokenEvent` for each thing that happens to the token.
         timeout: Seconds for a request, or an `httpx.Timeout`; the generated client's default if not given.
+        retry: What is sent again, and how long; None for nothing. Only what is safe to repeat is (`docs/retries.md`).
+        pace: Keeps under the rate limit, such as `pokitdok_ext.pacing.Pacer()`.
         transport: For synchronous requests, tokens included.
         async_transport: For asynchronous requests. Tokens use it only if there is no *transport* and it keeps no pool.
         httpx_args: Further arguments for the httpx clients. Of these, `verify`, `cert`, `proxy` and `trust_env` hold
@@ -133,15 +140,22 @@ def connect(
     if store is not None:
         source = _shared(source, store, account)
     tokens = ClientTokens(manager_for(source, token_policy), on_token_event)
+    chosen = transport_options(options, root)
+    sending = RetryTransport(
+        transport or FirstUse(lambda: httpx.HTTPTransport(**chosen)),
+        async_transport or LoopsOwn(lambda: httpx.AsyncHTTPTransport(**chosen)),
+        retry=retry,
+        pace=pace,
+    )
     return Client(
         root,
         auth=TokenAuth(tokens, [root, *map(api_root, token_policy.origins)], token_policy),
-        transport=transport,
-        async_transport=async_transport,
+        transport=sending,
+        async_transport=sending,
         timeout=timeout,
         headers={"User-Agent": user_agent},
         tokens=tokens,
-        httpx_args=options,
+        httpx_args=client_options(options, lambda mounted: RetryTransport(mounted, mounted, retry=retry, pace=pace)),
     )
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 
+from ._connections import LoopsOwn
+
 LARGEST_ANSWER = 65_536
 """Bytes of a token answer that are read; a longer one is no token answer."""
 
@@ -41,7 +43,7 @@ class Route:
             transport = self.async_transport
         elif transport is None and self.async_transport is not None:
             # A pool of connections belongs to the caller's loop and stays there.
-            pooled = isinstance(self.async_transport, httpx.AsyncHTTPTransport)
+            pooled = isinstance(self.async_transport, httpx.AsyncHTTPTransport | LoopsOwn)
             transport = None if pooled else _OnItsOwnLoop(self.async_transport)
         if transport is not None:  # not closed afterwards: it belongs to the API client
             return _exchange(httpx.Client(transport=transport), request, deadline)

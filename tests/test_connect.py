@@ -292,10 +292,11 @@ def test_tls_is_1_2_or_newer_whatever_the_machine_allows(monkeypatch: pytest.Mon
     lax.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     monkeypatch.setattr(httpx, "create_ssl_context", lambda **_: lax)
     made: list[Any] = []
-    monkeypatch.setattr(httpx, "Client", lambda **options: made.append(options["verify"]))
+    network = httpx.MockTransport(lambda _request: httpx.Response(200, json={"meta": {}, "data": []}))
+    monkeypatch.setattr(httpx, "HTTPTransport", lambda **options: made.append(options["verify"]) or network)
     _usual_tls.cache_clear()
     try:
-        connect("id", "secret", base_url=BASE).get_httpx_client()
+        list_activities.sync(client=connect(token="t", base_url=BASE))
     finally:
         _usual_tls.cache_clear()
     assert [context.minimum_version for context in made] == [ssl.TLSVersion.TLSv1_2]

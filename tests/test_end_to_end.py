@@ -56,7 +56,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def client(sandbox: Sandbox) -> Iterator[Client]:
-    with connect(sandbox.client_id, SECRET, base_url=sandbox.url) as connected:
+    with connect(sandbox.client_id, SECRET, base_url=sandbox.url, retry=None) as connected:
         yield connected
 
 
@@ -160,7 +160,7 @@ def test_server_that_is_not_there_is_an_error_of_httpx_for_the_api() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-    with connect(token="x" * 40, base_url=url) as client, pytest.raises(httpx.ConnectError):
+    with connect(token="x" * 40, base_url=url, retry=None) as client, pytest.raises(httpx.ConnectError):
         list_trading_partners.sync(client=client)
 
 
@@ -182,7 +182,7 @@ def refused_token(sandbox: Sandbox, body: EligibilityRequest) -> None:
 
 def faulty(fault: str) -> Callable[[Sandbox, EligibilityRequest], None]:
     def call(sandbox: Sandbox, body: EligibilityRequest) -> None:
-        with connect(sandbox.client_id, SECRET, base_url=sandbox.url) as client:
+        with connect(sandbox.client_id, SECRET, base_url=sandbox.url, retry=None) as client:
             client.get_httpx_client().headers["X-Sandbox-Fault"] = fault
             check_eligibility.sync(client=client, body=body)
 

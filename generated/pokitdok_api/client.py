@@ -297,7 +297,8 @@ def _answer(parts: RequestParts, response: httpx.Response, parse: Callable[[Any]
     """The typed answer. What is JSON is told by the content: the platform has sent it as text/html."""
     operation, status, content = parts.operation, response.status_code, response.content
     document, fault = _decoded(content)
-    error = error_for(operation, status, response.headers, document)
+    attempts = response.extensions.get("pokitdok.attempts", 1)
+    error = error_for(operation, status, response.headers, document, attempts=attempts)
     if error is not None:
         raise error
     parsed: Any = None
@@ -309,7 +310,11 @@ def _answer(parts: RequestParts, response: httpx.Response, parse: Callable[[Any]
             parsed, fault = _parsed(parse, result)
         if fault is not None:
             raise InvalidResponseError(
-                operation=operation, status_code=status, place=fault, activity_id=activity_id(document)
+                operation=operation,
+                status_code=status,
+                place=fault,
+                activity_id=activity_id(document),
+                attempts=attempts,
             )
     return Response(status_code=status, headers=response.headers, content=content, parsed=parsed)
 

@@ -91,7 +91,11 @@ class PokitDokClient(Transactions, Directories, Scheduling, Identities):
             token=token,
         )
         self.typed: Client = connect(
-            token_provider=self._book.provide, base_url=base, timeout=timeout, transport=transport
+            token_provider=self._book.provide,
+            base_url=base,
+            timeout=timeout,
+            retry=None,  # code written for the old client repeats calls itself
+            transport=transport,
         )
         root = self.typed.base_url
         self.url_base = f"{root}/api/{version}"

@@ -76,5 +76,5 @@ def client(record_mode: str) -> Iterator[Client]:
         # Time and chance stand still, so that a new recording differs only where an answer does.
         app = pokitdok_sandbox.create_app(settings, clock=lambda: noon, random=Random(0))
         transports = {"transport": InProcess(app), "async_transport": httpx.ASGITransport(app=app)}
-    with connect(CLIENT_ID, CLIENT_SECRET, base_url=HOST, **transports) as client:
+    with connect(CLIENT_ID, CLIENT_SECRET, base_url=HOST, retry=None, **transports) as client:
         yield client

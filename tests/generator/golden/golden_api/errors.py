@@ -66,6 +66,7 @@ class APIError(PokitDokError):
         headers: Headers of the answer.
         body: The answer, typed; None if it has none of the documented forms. It can hold patient data.
         activity_id: What support asks for; None if the API sent none.
+        attempts: How often the request was sent.
     """
 
     _meaning: ClassVar[str] = "The API answered with an error"
@@ -79,6 +80,7 @@ class APIError(PokitDokError):
         headers: Mapping[str, str],
         body: OAuthError | ErrorMessage | ErrorEnvelope | None,
         activity_id: str | None,
+        attempts: int = 1,
     ) -> None:
         self.operation = operation
         self.method = operation.method
@@ -87,11 +89,12 @@ class APIError(PokitDokError):
         self.headers = headers
         self.body = body
         self.activity_id = activity_id
+        self.attempts = attempts
         super().__init__(self._text())
 
     def _text(self) -> str:
         activity = f", activity {self.activity_id}" if self.activity_id and _SAFE_ID.fullmatch(self.activity_id) else ""
-        return f"{self._meaning} ({_place(self.operation, self.status_code)}{activity}). {self._remedy}"
+        return f"{self._meaning} ({_place(self.operation, self.status_code, self.attempts)}{activity}). {self._remedy}"
 
 
 class InvalidRequestError(APIError):
@@ -178,29 +181,36 @@ class InvalidResponseError(PokitDokError):
         status_code: HTTP status.
         place: What does not fit, and where.
         activity_id: What support asks for; None if the API sent none.
+        attempts: How often the request was sent.
     """
 
-    def __init__(self, *, operation: Operation, status_code: int, place: str, activity_id: str | None = None) -> None:
+    def __init__(
+        self, *, operation: Operation, status_code: int, place: str, activity_id: str | None = None, attempts: int = 1
+    ) -> None:
         self.operation = operation
         self.method = operation.method
         self.path = operation.path
         self.status_code = status_code
         self.place = place
         self.activity_id = activity_id
+        self.attempts = attempts
         activity = f", activity {activity_id}" if activity_id and _SAFE_ID.fullmatch(activity_id) else ""
         super().__init__(
-            f"The answer cannot be read ({_place(operation, status_code)}{activity}): {place}. The API may have acted on the request."
+            f"The answer cannot be read ({_place(operation, status_code, attempts)}{activity}): {place}. The API may have acted on the request."
         )
 
 
-def _place(operation: Operation, status_code: int) -> str:
-    return f"HTTP {status_code}, {operation.id}: {operation.method} {operation.path}"
+def _place(operation: Operation, status_code: int, attempts: int) -> str:
+    times = f", sent {attempts} times" if attempts > 1 else ""
+    return f"HTTP {status_code}, {operation.id}: {operation.method} {operation.path}{times}"
 
 
 # ---------------------------------------------------------------- which error it is
 
 
-def error_for(operation: Operation, status_code: int, headers: Mapping[str, str], document: object) -> APIError | None:
+def error_for(
+    operation: Operation, status_code: int, headers: Mapping[str, str], document: object, *, attempts: int = 1
+) -> APIError | None:
     """The error that an answer means, None if it is a result.
 
     Args:
@@ -208,6 +218,7 @@ def error_for(operation: Operation, status_code: int, headers: Mapping[str, str]
         status_code: HTTP status.
         headers: Headers of the answer, for the error.
         document: The decoded body; None if it is no JSON.
+        attempts: How often the request was sent.
     """
     cls = _class_for(status_code, document)
     if cls is None:
@@ -218,6 +229,7 @@ def error_for(operation: Operation, status_code: int, headers: Mapping[str, str]
         headers=headers,
         body=_body(document),
         activity_id=activity_id(document),
+        attempts=attempts,
     )
 
 

@@ -1,0 +1,256 @@
+"""The transport that paces requests, sends them again where `_retries.py` allows it, and logs them.
+
+What connects to the network is below it (`_connections.py`), what signs requests above (`_auth.py`).
+"""
+
+import asyncio
+import logging
+import math
+import random
+import re
+import time
+from collections.abc import Awaitable, Callable, Generator
+from contextvars import ContextVar
+from datetime import timedelta
+from typing import Any, Literal, Protocol, cast
+
+import httpx
+
+from pokitdok_api._operations import Operation
+
+from ._logging import log_attempt, logger
+from ._retries import (
+    DEFAULT_RETRY,
+    Finding,
+    Retry,
+    asked_wait,
+    finding_of_answer,
+    finding_of_error,
+    retry_override,
+    wait_before_next,
+)
+
+ATTEMPTS = "pokitdok.attempts"
+"""Extension of requests and answers: how often the request was sent, replays after a 401 included."""
+
+POLICY = "pokitdok.retry"
+"""Extension of a request: its own `Retry`, or None for no retries."""
+
+_RESET = re.compile(rb'"rate_limit_reset"\s*:\s*(\d{1,12})')
+
+
+class Pace(Protocol):
+    """What keeps requests under a rate limit; see `pokitdok_ext.pacing`.
+
+    Attributes:
+        blocking: Whether `take` talks to another machine, so that a task must not call it on its loop.
+    """
+
+    @property
+    def blocking(self) -> bool: ...
+    def take(self) -> float:
+        """0 if a request may go now, which is counted; else seconds after which to ask again."""
+        ...
+
+    def learn(self, response: httpx.Response, *, refused: bool) -> None:
+        """Look at an answer; *refused*: the rate limit is spent."""
+        ...
+
+
+make_pace: ContextVar[Callable[[], Pace] | None] = ContextVar("pokitdok_pace", default=None)
+"""Makes the pace of a client that has none, while work in bulk is under way. The client keeps what was made."""
+
+_Flow = Generator[float | Literal["turn", "send"], Any, httpx.Response]
+
+
+class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Sends requests of the contract: paced, again where that is safe, and logged. Other requests pass untouched.
+
+    Args:
+        transport: For synchronous requests.
+        async_transport: For asynchronous requests.
+        retry: The policy; None for no retries.
+        pace: Keeps under the rate limit; None to send at once.
+        wall: Unix time.
+        monotonic: Seconds.
+        sleep: Waits for seconds.
+        async_sleep: Waits for seconds, in a task.
+        chance: A number from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        transport: httpx.BaseTransport,
+        async_transport: httpx.AsyncBaseTransport,
+        *,
+        retry: Retry | None = DEFAULT_RETRY,
+        pace: Pace | None = None,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        async_sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._transport = transport
+        self._async_transport = async_transport
+        self._retry = retry
+        self._pace = pace
+        self._made_pace: Pace | None = None
+        self._wall, self._monotonic, self._chance = wall, monotonic, chance
+        self._sleep, self._async_sleep = sleep, async_sleep
+        self._reset: float | None = None
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send *request* for `httpx.Client`."""
+        operation = request.extensions.get("pokitdok.operation")
+        if not isinstance(operation, Operation):
+            return self._transport.handle_request(request)
+        pace = self._pace or self._pace_in_bulk()
+        flow = self._flow(request, operation, pace)
+        result: Any = None
+        try:
+            while True:
+                step = flow.send(result)
+                if step == "send":
+                    result = self._attempt(request)
+                elif step == "turn":
+                    result = pace.take() if pace else 0.0
+                else:
+                    self._sleep(step)
+                    result = None
+        except StopIteration as done:
+            return cast(httpx.Response, done.value)
+        finally:
+            flow.close()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send *request* for `httpx.AsyncClient`."""
+        operation = request.extensions.get("pokitdok.operation")
+        if not isinstance(operation, Operation):
+            return await self._async_transport.handle_async_request(request)
+        pace = self._pace or self._pace_in_bulk()
+        flow = self._flow(request, operation, pace)
+        result: Any = None
+        try:
+            while True:
+                step = flow.send(result)
+                if step == "send":
+                    result = await self._async_attempt(request)
+                elif step == "turn":
+                    result = 0.0 if not pace else await asyncio.to_thread(pace.take) if pace.blocking else pace.take()
+                else:
+                    await self._async_sleep(step)
+                    result = None
+        except StopIteration as done:
+            return cast(httpx.Response, done.value)
+        finally:
+            flow.close()
+
+    def close(self) -> None:
+        """Close the transport of synchronous requests."""
+        self._transport.close()
+
+    async def aclose(self) -> None:
+        """Close the transport of asynchronous requests."""
+        await self._async_transport.aclose()
+
+    def _pace_in_bulk(self) -> Pace | None:
+        make = make_pace.get()
+        if make is not None and self._made_pace is None:
+            self._made_pace = make()
+        return None if make is None else self._made_pace
+
+    def _attempt(self, request: httpx.Request) -> httpx.Response | httpx.TransportError:
+        """The answer, read whole so that one that is cut off shows here, or the error."""
+        try:
+            response = self._transport.handle_request(request)
+            response.read()
+        except httpx.TransportError as error:
+            return error
+        return response
+
+    async def _async_attempt(self, request: httpx.Request) -> httpx.Response | httpx.TransportError:
+        try:
+            response = await self._async_transport.handle_async_request(request)
+            await response.aread()
+        except httpx.TransportError as error:
+            return error
+        return response
+
+    def _flow(self, request: httpx.Request, operation: Operation, pace: Pace | None) -> _Flow:
+        """Yields what is to be done and is sent what came of it: one body for both worlds.
+
+        "send" is answered with the answer or the error, "turn" with the seconds to wait for it (0: go), and a number
+        of seconds is slept.
+        """
+        retry = self._policy(request)
+        timeouts = request.extensions.get("timeout", {})
+        patience = timeouts.get("read") or math.inf
+        begun, attempt = self._monotonic(), 0
+        try:
+            while True:
+                if pace is not None:
+                    queued = self._monotonic()
+                    while (turn := (yield "turn")) > 0:
+                        yield turn
+                    begun += self._monotonic() - queued  # waiting for a turn is nobody's fault
+                attempt += 1
+                sent = self._monotonic()
+                if attempt > 1 and patience < math.inf:
+                    request.extensions["timeout"] = _at_most(timeouts, begun + patience - sent)
+                request.extensions[ATTEMPTS] = request.extensions.get(ATTEMPTS, 0) + 1
+                outcome: httpx.Response | httpx.TransportError = yield "send"
+                now = self._monotonic()
+                finding, asked = self._judge(operation, outcome, pace)
+                wait = None
+                if retry is not None:
+                    left = min(retry.budget, patience) - (now - begun)
+                    safe, chance = operation.retry == "safe", self._chance()
+                    wait = wait_before_next(retry, safe, finding, attempt, asked=asked, left=left, chance=chance)
+                if logger.isEnabledFor(logging.INFO):
+                    log_attempt(operation, request, outcome, attempt=attempt, seconds=now - sent, wait=wait)
+                if wait is not None:
+                    yield wait
+                elif isinstance(outcome, httpx.Response):
+                    outcome.elapsed = timedelta(seconds=now - sent)
+                    outcome.extensions[ATTEMPTS] = request.extensions[ATTEMPTS]
+                    return outcome
+                else:
+                    outcome.add_note(_note(operation, finding, request.extensions[ATTEMPTS]))
+                    raise outcome
+        finally:
+            if timeouts:
+                request.extensions["timeout"] = timeouts
+
+    def _policy(self, request: httpx.Request) -> Retry | None:
+        override = retry_override.get()
+        default = self._retry if override is None else override[0]
+        policy: Retry | None = request.extensions.get(POLICY, default)
+        return policy if isinstance(request.stream, httpx.ByteStream) else None
+
+    def _judge(
+        self, operation: Operation, outcome: httpx.Response | httpx.TransportError, pace: Pace | None
+    ) -> tuple[Finding, float | None]:
+        """What the outcome says, and how many seconds the server asks to wait before the next attempt."""
+        if not isinstance(outcome, httpx.Response):
+            return finding_of_error(outcome), None
+        finding = finding_of_answer(operation, outcome)
+        if pace is not None:
+            pace.learn(outcome, refused=finding == "not_executed")
+            if finding == "not_executed":
+                return finding, None  # the pace knows when to go on, however long that is
+        elif (at := outcome.content.rfind(b'"rate_limit_reset"')) >= 0 and (found := _RESET.match(outcome.content, at)):
+            self._reset = float(found[1])
+        return finding, None if finding == "final" else asked_wait(outcome, self._reset, self._wall())
+
+
+def _at_most(timeouts: dict[str, float | None], left: float) -> dict[str, float | None]:
+    return {name: left if seconds is None else min(seconds, left) for name, seconds in timeouts.items()}
+
+
+def _note(operation: Operation, finding: Finding, attempts: int) -> str:
+    times = "once" if attempts == 1 else f"{attempts} times"
+    why = ""
+    if finding == "unknown" and operation.retry == "unsafe":
+        why = "; not again, since the API may have acted on it: look at the activities before you repeat it"
+    return f"{operation.id}: {operation.method} {operation.path} was sent {times}{why}"

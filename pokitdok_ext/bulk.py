@@ -1,0 +1,253 @@
+"""Many calls, bounded in number at a time, in order, each with its own outcome. Sync and async.
+
+    def ask(member: Member) -> Awaitable[EligibilityEnvelope]:
+        return check_eligibility.asyncio(client=client, body=question_about(member))
+
+    for outcome in run(ask, members, in_flight=50, key=lambda member: member.id, done=already_asked):
+        save(outcome.key, outcome.value if outcome.error is None else outcome.error)
+
+Calls are the async doors in both worlds: one thread with an event loop does more than many threads. More than about ten
+in flight need `connect(..., async_transport=FastTransport())`, since httpx's own pool gets slower from there on. A
+client without a pace is held to the rate limit while the work is under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from attrs import field, frozen
+
+from ._sending import make_pace
+from .pacing import Pacer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable, Iterable, Iterator
+
+    from pokitdok_api import Client
+
+Item = TypeVar("Item")
+T = TypeVar("T")
+
+IN_FLIGHT = 10
+"""Calls at a time, if not told otherwise: what httpx's own pool bears, and more than the documented limit needs."""
+
+AHEAD = 10
+"""How many times the calls in flight may be ended and wait for one before them, so that memory stays bounded."""
+
+
+@frozen
+class Outcome(Generic[Item, T]):
+    """What came of one call."""
+
+    index: int
+    """Place of the item among all, from 0."""
+    key: Hashable
+    """Of the item; its place, if there is no function for it. What is done is told by it."""
+    item: Item = field(repr=False)
+    """What the call was about."""
+    value: T | None = field(repr=False)
+    """The answer, None if there is an error."""
+    error: Exception | None
+    """Why there is none."""
+
+    def result(self) -> T:
+        """The answer.
+
+        Raises:
+            Exception: The error of the call.
+        """
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value]  # None only if that is what the call gives
+
+
+@frozen
+class Progress:
+    """How far the work is."""
+
+    done: int
+    """Calls ended in this run."""
+    failed: int
+    """Of these, with an error."""
+    skipped: int
+    """Items that were done before."""
+    in_flight: int
+    """Calls under way."""
+
+
+async def arun(
+    call: Callable[[Item], Awaitable[T]],
+    items: Iterable[Item],
+    *,
+    in_flight: int = IN_FLIGHT,
+    key: Callable[[Item], Hashable] | None = None,
+    done: Collection[Hashable] = (),
+    ordered: bool = True,
+    progress: Callable[[Progress], object] | None = None,
+) -> AsyncIterator[Outcome[Item, T]]:
+    """Call *call* for each item and give the outcomes as they come.
+
+    Leaving the loop early cancels what is in flight: whether such a call has arrived is then not known.
+
+    Args:
+        call: An async function of one item, such as `lambda body: check_eligibility.asyncio(client=client, body=body)`.
+        items: What to call it with; taken one by one as there is room, so that it may be a generator over a large file.
+        in_flight: Calls at a time at most.
+        key: Gives the key of an item; its place among all, if not given.
+        done: Keys that need no call any more, such as those of an earlier run; a set, if there are many.
+        ordered: Give outcomes in the order of the items; else as soon as they are there.
+        progress: Called after each call that ended.
+
+    Yields:
+        One outcome for each item that was not done. Errors of the API, of the network and of *call* are in it.
+
+    Raises:
+        ValueError: *in_flight* is less than 1.
+    """
+    if in_flight < 1:
+        raise ValueError("in_flight is the number of calls at a time, at least 1")
+    work = _Work(call, items, in_flight=in_flight, key=key, done=done, ordered=ordered, progress=progress)
+    try:
+        while ready := await work.ready():
+            for outcome in ready:
+                yield outcome
+    finally:
+        await work.stop()
+
+
+def run(
+    call: Callable[[Item], Awaitable[T]],
+    items: Iterable[Item],
+    *,
+    client: Client | None = None,
+    in_flight: int = IN_FLIGHT,
+    key: Callable[[Item], Hashable] | None = None,
+    done: Collection[Hashable] = (),
+    ordered: bool = True,
+    progress: Callable[[Progress], object] | None = None,
+) -> Iterator[Outcome[Item, T]]:
+    """As `arun`, for programs without an event loop: it runs one of its own while the next outcome is waited for.
+
+    Nothing is sent or received while the caller is busy with an outcome, so what takes long belongs elsewhere.
+
+    Args:
+        call: As for `arun`; an async function here too.
+        items: As for `arun`.
+        client: The client that *call* uses; its connections to this loop are closed in the end.
+        in_flight: As for `arun`.
+        key: As for `arun`.
+        done: As for `arun`.
+        ordered: As for `arun`.
+        progress: As for `arun`.
+    """
+    if in_flight < 1:
+        raise ValueError("in_flight is the number of calls at a time, at least 1")
+    work = _Work(call, items, in_flight=in_flight, key=key, done=done, ordered=ordered, progress=progress)
+
+    async def end() -> None:
+        await work.stop()
+        if client is not None:
+            await client.get_async_httpx_client().aclose()
+
+    with asyncio.Runner() as runner:
+        try:
+            while ready := runner.run(work.ready()):
+                yield from ready
+        finally:
+            runner.run(end())
+
+
+class _Work(Generic[Item, T]):
+    """Workers that take items from one source, and the outcomes that nobody has got yet."""
+
+    def __init__(
+        self,
+        call: Callable[[Item], Awaitable[T]],
+        items: Iterable[Item],
+        *,
+        in_flight: int,
+        key: Callable[[Item], Hashable] | None,
+        done: Collection[Hashable],
+        ordered: bool,
+        progress: Callable[[Progress], object] | None,
+    ) -> None:
+        self._call, self._key, self._done, self._progress = call, key, done, progress
+        self._source = enumerate(items)
+        self._in_flight, self._ordered = in_flight, ordered
+        self._workers: list[asyncio.Task[None]] = []
+        self._ended: dict[int, Outcome[Item, T]] = {}
+        self._taken = self._given = self._failed = self._skipped = 0
+        self._news, self._room = asyncio.Event(), asyncio.Event()
+
+    async def ready(self) -> list[Outcome[Item, T]]:
+        """The next outcomes, at least one; none at the end."""
+        if not self._workers:
+            self._start()
+        while True:
+            self._news.clear()
+            outcomes = list(self._collect())
+            if outcomes:
+                self._room.set()
+                return outcomes
+            ended = [worker for worker in self._workers if worker.done()]
+            for worker in ended:
+                worker.result()  # the source of the items can fail
+            if len(ended) == len(self._workers):
+                return []
+            await self._news.wait()
+
+    async def stop(self) -> None:
+        """Cancel what is in flight."""
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+
+    def _start(self) -> None:
+        token = make_pace.set(Pacer)
+        try:
+            self._workers = [asyncio.create_task(self._worker()) for _ in range(self._in_flight)]
+        finally:
+            make_pace.reset(token)
+        for worker in self._workers:
+            worker.add_done_callback(lambda _: self._news.set())
+
+    def _collect(self) -> Iterator[Outcome[Item, T]]:
+        while self._ended:
+            place = self._given if self._ordered else next(iter(self._ended))
+            if place not in self._ended:
+                return
+            self._given += 1
+            yield self._ended.pop(place)
+
+    async def _worker(self) -> None:
+        while True:
+            while self._taken - self._given >= self._in_flight * AHEAD:
+                self._room.clear()
+                await self._room.wait()
+            taken = self._take()
+            if taken is None:
+                return
+            place, index, key, item = taken
+            value, error = None, None
+            try:
+                value = await self._call(item)
+            except Exception as exc:  # noqa: BLE001 - whatever goes wrong with one item is the outcome of that item
+                error = exc
+                self._failed += 1
+            self._ended[place] = Outcome(index, key, item, value, error)
+            self._news.set()
+            if self._progress is not None:
+                ended = self._given + len(self._ended)
+                self._progress(Progress(ended, self._failed, self._skipped, self._taken - ended))
+
+    def _take(self) -> tuple[int, int, Hashable, Item] | None:
+        """The next item that is not done: its place among these, its index among all, its key."""
+        for index, item in self._source:
+            key = index if self._key is None else self._key(item)
+            if key in self._done:
+                self._skipped += 1
+                continue
+            self._taken += 1
+            return self._taken - 1, index, key, item
+        return None

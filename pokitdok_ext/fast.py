@@ -1,0 +1,104 @@
+"""An asynchronous transport for much work at once: aiohttp under the same client. Needs the extra `fast`.
+
+httpx's own pool gets slower the more requests are in flight; this one does not (`nox -s bench`).
+
+    connect(..., async_transport=FastTransport())
+"""
+
+import ssl
+
+import httpx
+
+try:
+    import aiohttp
+    import httpx_aiohttp
+except ImportError as missing:
+    raise ImportError("FastTransport needs aiohttp: pip install 'pokitdok-client[fast]'") from missing
+
+from ._connections import LoopsOwn, proxy_of_environment
+
+KEEP_ALIVE = 4.0
+"""Seconds an idle connection is kept. Servers close theirs after 5 and more; a request that meets that is lost."""
+
+
+class FastTransport(LoopsOwn):
+    """Sends asynchronous requests by aiohttp, HTTP/1.1 only; a pool of connections for each event loop.
+
+    Args:
+        verify: An `ssl.SSLContext`, the path of a file of certificates, or whether to check them at all.
+        cert: Client certificate, as httpx takes it.
+        proxy: Address of a proxy; else that of the environment, if *trust_env*.
+        trust_env: Whether to read proxies and certificate paths of the environment.
+        connections: How many connections at most; requests beyond them wait.
+    """
+
+    def __init__(
+        self,
+        *,
+        verify: ssl.SSLContext | str | bool = True,
+        cert: str | tuple[str, str] | tuple[str, str, str] | None = None,
+        proxy: str | httpx.Proxy | None = None,
+        trust_env: bool = True,
+        connections: int = 200,
+    ) -> None:
+        def pool() -> httpx.AsyncBaseTransport:
+            context = httpx.create_ssl_context(verify=verify, cert=cert, trust_env=trust_env)
+            context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
+            return _Pool(context, connections, proxy, trust_env)
+
+        super().__init__(pool)
+
+
+class _Pool(httpx.AsyncBaseTransport):
+    """The connections of one event loop."""
+
+    def __init__(
+        self, context: ssl.SSLContext, connections: int, proxy: str | httpx.Proxy | None, trust_env: bool
+    ) -> None:
+        connector = aiohttp.TCPConnector(limit=connections, ssl=context, keepalive_timeout=KEEP_ALIVE)
+        session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),  # cookies and headers are httpx's business
+            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+        )
+        # aiohttp sends a PUT or a DELETE again by itself when a kept connection breaks; that is for _retries.py to say.
+        session._retry_connection = False
+        self._transport = httpx_aiohttp.AiohttpTransport(client=session)
+        self._proxy, self._trust_env = proxy, trust_env
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send *request*; errors are those that httpx itself would raise."""
+        if self._proxy is None and self._trust_env:
+            self._proxy = proxy_of_environment(f"{request.url.scheme}://{request.url.netloc.decode('ascii')}")
+            self._trust_env = False
+        if self._proxy is not None and self._transport.proxy is None:
+            self._transport.proxy = httpx.Proxy(self._proxy) if isinstance(self._proxy, str) else self._proxy
+        response = None
+        try:
+            response = await self._transport.handle_async_request(request)
+            await response.aread()
+        except (httpx.TransportError, aiohttp.ClientError, TimeoutError) as error:
+            if response is not None:
+                await response.aclose()
+            cause = error.__cause__ if isinstance(error, httpx.TransportError) else error
+            kind = next((kind for cls, kind in _KINDS if isinstance(cause, cls)), httpx.ReadError)
+            raise kind(type(cause).__name__) from cause
+        return response
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+
+_KINDS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
+    (aiohttp.InvalidURL, httpx.UnsupportedProtocol),
+    (aiohttp.ClientProxyConnectionError, httpx.ConnectError),
+    (aiohttp.ClientHttpProxyError, httpx.ProxyError),
+    (aiohttp.ClientConnectorError, httpx.ConnectError),
+    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
+    (TimeoutError, httpx.ReadTimeout),
+    (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
+    (aiohttp.ClientPayloadError, httpx.RemoteProtocolError),
+    (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
+)
+"""Errors of aiohttp by their names in httpx. httpx-aiohttp calls each lost connection a ConnectTimeout, sent or not."""

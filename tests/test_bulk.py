@@ -1,0 +1,253 @@
+"""Many calls: bounded, in order, each with its own outcome, resumable; the same from a thread and on a loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import pytest
+
+from pokitdok_api.api.eligibility import check_eligibility
+from pokitdok_api.models import EligibilityEnvelope, EligibilityRequest
+from pokitdok_ext import PokitDokError, connect
+from pokitdok_ext.bulk import AHEAD, Outcome, Progress, arun, run
+from pokitdok_ext.fast import FastTransport
+from pokitdok_sandbox import Sandbox
+
+Call = Callable[[int], Awaitable[int]]
+
+
+def through_run(call: Call, items: Any, **options: Any) -> list[Outcome[int, int]]:
+    return list(run(call, items, **options))
+
+
+def through_arun(call: Call, items: Any, **options: Any) -> list[Outcome[int, int]]:
+    async def collect() -> list[Outcome[int, int]]:
+        return [outcome async for outcome in arun(call, items, **options)]
+
+    return asyncio.run(collect())
+
+
+both = pytest.mark.parametrize("through", [through_run, through_arun])
+Through = Callable[..., list[Outcome[int, int]]]
+
+
+async def later_is_quicker(item: int) -> int:
+    for _ in range(max(0, 20 - item)):
+        await asyncio.sleep(0)
+    return item * 10
+
+
+@both
+def test_outcomes_come_in_the_order_of_the_items(through: Through) -> None:
+    outcomes = through(later_is_quicker, range(100))
+    assert [outcome.result() for outcome in outcomes] == [item * 10 for item in range(100)]
+    assert [(outcome.index, outcome.key, outcome.item) for outcome in outcomes] == [(n, n, n) for n in range(100)]
+
+
+@both
+def test_outcomes_can_come_as_they_are_there(through: Through) -> None:
+    outcomes = through(later_is_quicker, range(10), ordered=False)
+    assert sorted(outcome.index for outcome in outcomes) == list(range(10))
+    assert outcomes[0].index == 9
+
+
+@both
+def test_error_is_the_outcome_of_its_item_only(through: Through) -> None:
+    async def every_third_fails(item: int) -> int:
+        if item % 3 == 0:
+            raise PokitDokError(f"item {item}")
+        return item
+
+    outcomes = through(every_third_fails, range(30))
+    assert [outcome.index for outcome in outcomes if outcome.error is not None] == list(range(0, 30, 3))
+    with pytest.raises(PokitDokError, match="item 3"):
+        outcomes[3].result()
+
+
+@both
+def test_no_more_than_that_many_are_in_flight(through: Through) -> None:
+    in_flight, most = 0, 0
+
+    async def counted(item: int) -> int:
+        nonlocal in_flight, most
+        in_flight += 1
+        most = max(most, in_flight)
+        await asyncio.sleep(0)
+        in_flight -= 1
+        return item
+
+    through(counted, range(200), in_flight=7)
+    assert most == 7
+
+
+@both
+def test_what_is_done_is_left_out_and_the_places_of_the_rest_stay(through: Through) -> None:
+    asked: list[int] = []
+
+    async def noting(item: int) -> int:
+        asked.append(item)
+        return item
+
+    outcomes = through(noting, range(100, 110), key=lambda item: f"row {item}", done={"row 101", "row 105"})
+    assert asked == [100, 102, 103, 104, 106, 107, 108, 109]
+    assert [outcome.index for outcome in outcomes] == [0, 2, 3, 4, 6, 7, 8, 9]
+    assert outcomes[1].key == "row 102"
+
+
+@both
+def test_progress_is_told_after_each_call(through: Through) -> None:
+    seen: list[Progress] = []
+
+    async def second_fails(item: int) -> int:
+        if item == 1:
+            raise PokitDokError("no")
+        return item
+
+    through(second_fails, range(5), done={4}, in_flight=1, progress=seen.append)
+    assert [(each.done, each.failed, each.in_flight) for each in seen] == [(1, 0, 0), (2, 1, 0), (3, 1, 0), (4, 1, 0)]
+    assert seen[-1].skipped <= 1
+
+
+@both
+def test_nothing_to_do_is_no_outcome(through: Through) -> None:
+    assert through(later_is_quicker, []) == []
+    assert through(later_is_quicker, [1], done={0}) == []
+
+
+@both
+def test_failing_source_of_items_is_raised(through: Through) -> None:
+    def broken() -> Iterator[int]:
+        yield 1
+        raise OSError("the file is gone")
+
+    with pytest.raises(OSError, match="the file is gone"):
+        through(later_is_quicker, broken(), in_flight=1)
+
+
+@both
+@pytest.mark.parametrize("in_flight", [0, -1])
+def test_impossible_number_is_refused(through: Through, in_flight: int) -> None:
+    with pytest.raises(ValueError, match="in_flight"):
+        through(later_is_quicker, range(3), in_flight=in_flight)
+
+
+async def test_slow_first_call_does_not_let_the_rest_run_away() -> None:
+    release, taken = asyncio.Event(), 0
+
+    async def first_waits(item: int) -> int:
+        if item == 0:
+            await release.wait()
+        return item
+
+    def source() -> Iterator[int]:
+        nonlocal taken
+        for item in range(10_000):
+            taken += 1
+            yield item
+
+    outcomes = arun(first_waits, source(), in_flight=5)
+    first = asyncio.ensure_future(anext(outcomes))
+    for _ in range(1000):
+        await asyncio.sleep(0)
+    assert taken <= 5 * AHEAD + 5
+    release.set()
+    assert (await first).index == 0
+    await outcomes.aclose()  # type: ignore[attr-defined]
+
+
+async def test_leaving_early_cancels_what_is_in_flight() -> None:
+    cancelled: list[int] = []
+
+    async def waits(item: int) -> int:
+        if item == 0:
+            return item
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            cancelled.append(item)
+            raise
+        return item
+
+    outcomes = arun(waits, range(10), in_flight=4)
+    await anext(outcomes)
+    await asyncio.sleep(0)
+    await outcomes.aclose()  # type: ignore[attr-defined]
+    assert sorted(cancelled) == [1, 2, 3, 4]
+
+
+def test_repr_of_an_outcome_shows_neither_item_nor_answer() -> None:
+    assert "Canaryname" not in repr(Outcome(0, 0, "Canaryname", "Canaryname", None))
+
+
+def test_client_without_a_pace_gets_one_while_the_work_is_under_way_and_keeps_it() -> None:
+    """Nothing is announced, so the documented 84 a minute hold: 77 go at once, with the 77th the spreading begins."""
+    sent: list[httpx.Request] = []
+
+    def platform(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200, json={"meta": {}, "data": None})
+
+    network = httpx.MockTransport(platform)
+    with connect(token="t", base_url="https://api.example.com", transport=network, async_transport=network) as client:
+
+        async def ask(_item: int) -> EligibilityEnvelope:
+            return await check_eligibility.asyncio(client=client, body=EligibilityRequest.from_dict({}))
+
+        async def for_a_moment() -> None:
+            async def all_of_them() -> None:
+                async for _ in arun(ask, range(100), in_flight=20):
+                    pass
+
+            with suppress(TimeoutError):
+                await asyncio.wait_for(all_of_them(), 0.3)
+
+        asyncio.run(for_a_moment())
+        assert len(sent) == 77
+        asyncio.run(for_a_moment())
+        assert len(sent) == 77
+        check_eligibility.sync(client=client, body=EligibilityRequest.from_dict({}))
+        assert len(sent) == 78
+
+
+def test_typed_calls_through_the_fast_transport_are_all_answered_with_one_token() -> None:
+    people = [f"W{number:09}" for number in range(200)]
+    with (
+        Sandbox() as sandbox,
+        connect(
+            sandbox.client_id, sandbox.client_secret, base_url=sandbox.url, async_transport=FastTransport()
+        ) as client,
+    ):
+
+        async def ask(member_id: str) -> EligibilityEnvelope:
+            person = {"first_name": "Nora", "last_name": "Quill", "id": member_id}
+            body = {"trading_partner_id": "MOCKPAYER", "member": person, "provider": {"npi": "1234567893"}}
+            return await check_eligibility.asyncio(client=client, body=EligibilityRequest.from_dict(body))
+
+        outcomes = list(run(ask, people, client=client, in_flight=50, key=str))
+        assert [outcome.key for outcome in outcomes] == people
+        assert all(outcome.result().data for outcome in outcomes)
+        assert sandbox.token_requests == 1
+        assert sandbox.state()["requests"]["check_eligibility"] == 200
+
+
+def test_connections_of_the_run_are_closed() -> None:
+    closed: list[bool] = []
+
+    class Noting(httpx.MockTransport):
+        async def aclose(self) -> None:
+            closed.append(True)
+
+    network = Noting(lambda _request: httpx.Response(200, json={"meta": {}, "data": None}))
+    with connect(token="t", base_url="https://api.example.com", async_transport=network) as client:
+
+        async def ask(_item: int) -> EligibilityEnvelope:
+            return await check_eligibility.asyncio(client=client, body=EligibilityRequest.from_dict({}))
+
+        list(run(ask, range(3), client=client))
+        assert closed == [True]
+        list(run(ask, range(3), client=client))
+        assert closed == [True, True]
