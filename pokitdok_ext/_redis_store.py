@@ -56,7 +56,8 @@ class RedisStore:
         client_or_url: `rediss://user:password@host:6379/0`, `unix:///path`, `redis://` for this machine (percent-
             encode what is special in a password), or a `redis.Redis` with time-outs and TLS of your own choice.
         prefix: What all names in Redis begin with. Clients that use the same prefix share tokens.
-        lease: Seconds after which the lock of a killed holder ends. The others notice within half a second more.
+        lease: Seconds after which the lock of a killed holder ends. The others notice a moment later, after less than
+            5 seconds in all.
         allow_plaintext: Take a `redis://` URL of another host, that is, let tokens cross a network unencrypted.
         clock: Time, waiting and chance, for tests.
 
@@ -74,7 +75,7 @@ class RedisStore:
         client_or_url: redis.Redis | str,
         *,
         prefix: str = "pokitdok",
-        lease: float = 4.5,
+        lease: float = 4.0,
         allow_plaintext: bool = False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:

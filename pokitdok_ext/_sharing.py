@@ -16,6 +16,9 @@ from ._tokens import SYSTEM_CLOCK, Clock, Secret, TokenGrant
 LOCK_LIMIT = 15.0
 """Seconds to wait for another process's fetch; then this one fetches too: one call too many beats an outage."""
 
+LOOK_AGAIN = 0.25
+"""Seconds of that after which a process that waits looks whether the token has come."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -67,18 +70,25 @@ class SharedSource(TokenSource):
         visit = _Visit(self._store, self._key, request, self._source.secret_check(self._key), self._clock)
         try:
             grant = visit.good_grant()
-            if grant is not None:
-                return grant
-            with visit.locked() as held:
-                grant = visit.good_grant() if held else None
-                if grant is not None:
-                    return grant
-                obtained = self._clock.wall()
-                fetched = self._source.fetch(replace(request, refresh=visit.refresh or request.refresh))
-                visit.save(fetched, obtained)
-                return fetched
+            until = self._clock.monotonic() + LOCK_LIMIT
+            while grant is None:
+                began = self._clock.monotonic()
+                patience = min(LOOK_AGAIN, until - began)
+                with visit.locked(patience) as held:
+                    grant = visit.good_grant()
+                    now = self._clock.monotonic()
+                    waits = not held and now < until and now - began >= patience
+                    if grant is None and not waits:
+                        grant = self._fetch_and_save(visit, request)
+            return grant
         finally:
             self._report(visit.error, request)
+
+    def _fetch_and_save(self, visit: "_Visit", request: TokenRequest) -> TokenGrant:
+        obtained = self._clock.wall()
+        grant = self._source.fetch(replace(request, refresh=visit.refresh or request.refresh))
+        visit.save(grant, obtained)
+        return grant
 
     def revoke(self, token: Secret | None, refresh: Secret | None) -> None:
         """Take it out of the store, then as the source."""
@@ -151,13 +161,13 @@ class _Visit:
         return TokenGrant(found.value, found.life, refresh=found.refresh, age=age, shared=True)
 
     @contextmanager
-    def locked(self) -> Iterator[bool]:
-        """The store's lock; False where it is not to be had."""
+    def locked(self, limit: float) -> Iterator[bool]:
+        """The store's lock; False where it is not to be had within *limit* seconds, or at all."""
         with ExitStack() as stack:
             held = False
             if self.error is None:
                 with self._trying():
-                    held = stack.enter_context(self._store.lock(self._key, LOCK_LIMIT))
+                    held = stack.enter_context(self._store.lock(self._key, limit))
             try:
                 yield held
             finally:

@@ -236,7 +236,9 @@ class Failing:
         pytest.param(("lock",), ["load", "lock"], id="no lock"),
         pytest.param(("save",), ["load", "lock", "load", "save", "release"], id="not writable"),
         pytest.param(("release",), ["load", "lock", "load", "save", "release"], id="lock not given back"),
-        pytest.param(("busy",), ["load", "lock", "save", "release"], id="lock not to be had: fetched without it"),
+        pytest.param(
+            ("busy",), ["load", "lock", "load", "save", "release"], id="lock cannot be had: fetched without it"
+        ),
     ],
 )
 def test_failing_store_never_costs_the_token(
@@ -264,3 +266,42 @@ def test_fetch_that_fails_under_the_lock_gives_the_lock_back(fleet: Fleet) -> No
         manager.get()
     assert store.asked[-1] == "release"
     assert "save" not in store.asked
+
+
+class Held(Failing):
+    """A store whose lock another process holds; that one puts a token there while we wait the third time."""
+
+    def __init__(self, held: HeldClock, token: StoredToken | None) -> None:
+        super().__init__()
+        self._held = held
+        self._token = token
+
+    def load(self, key: str) -> StoredToken | None:
+        self._do("load")
+        return self._token if self.asked.count("lock") == 3 else None
+
+    @contextmanager
+    def lock(self, key: str, limit: float) -> Iterator[bool]:
+        self._do("lock")
+        self._held.forward(limit)
+        yield False
+
+
+def test_waiting_process_takes_the_token_as_soon_as_it_is_there(fleet: Fleet) -> None:
+    """It need not get the lock for that."""
+    source = fleet.source()
+    key = SharedSource(source, fleet.store)._key
+    token = StoredToken(Secret("theirs"), 3600, fleet.held.wall, source.secret_check(key))
+    store = Held(fleet.held, token)
+    manager = TokenManager(SharedSource(source, store, clock=fleet.held.clock()), clock=fleet.held.clock())
+    assert value(manager) == "theirs"
+    assert store.asked.count("lock") == 3
+    assert fleet.server.token_requests == []
+
+
+def test_lock_held_for_ever_costs_fifteen_seconds_and_one_token_request(fleet: Fleet) -> None:
+    store = Held(fleet.held, None)
+    manager = TokenManager(SharedSource(fleet.source(), store, clock=fleet.held.clock()), clock=fleet.held.clock())
+    began = fleet.held.monotonic
+    assert value(manager) == "token-1"
+    assert fleet.held.monotonic - began == 15
