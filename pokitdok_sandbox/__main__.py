@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             db=options.db,
             strict=options.strict,
             empty=options.empty,
+            seed=options.seed,
             modern=options.modern,
             applications=tuple(_application(text) for text in options.app),
             redirect_uris=tuple(options.redirect_uri),
@@ -94,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--db", metavar="FILE", help="SQLite file that keeps the state; memory when left out")
     parser.add_argument("--empty", action="store_true", help="begin without sample records; directories stay")
+    parser.add_argument("--seed", type=int, help="make ids and tokens the same at every start; random when left out")
     parser.add_argument("--strict", action="store_true", help="refuse undocumented request fields instead of warning")
     parser.add_argument("--modern", action="store_true", help="plain content types instead of the recorded oddities")
     oauth = parser.add_argument_group("applications and tokens")

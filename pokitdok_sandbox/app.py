@@ -153,7 +153,7 @@ def create_app(
         "rules": [name for name in ids if name in handlers],
         "examples": [name for name in ids if name not in handlers],
     }
-    random = random or SystemRandom()
+    random = random or (SystemRandom() if settings.seed is None else Random())  # noqa: S311 - a seed is chosen to be foreseen
     store = Store(settings.db)
     callbacks = Callbacks(store, settings.pace, clock, post)
     world = World(settings, store, clock, random, callbacks, Faults(random, ids), served, sleep=sleep)
@@ -185,7 +185,11 @@ def create_app(
 
 
 def seed(world: World) -> None:
-    """Put in what exists from the start: the activity that the platform's documentation reads, a finished claim."""
+    """Begin: randomness from its seed, and the activity that the platform's documentation reads, a finished claim."""
+    if world.settings.seed is not None:
+        # what a file kept from before was made of another stretch, so no id comes twice
+        kept = world.store.activities(limit=1, offset=0, parent_id=None)[1]
+        world.random.seed(f"{world.settings.seed} {kept}")
     if not world.settings.empty and world.store.activity(WELL_KNOWN_ACTIVITY) is None:
         created = int(WELL_KNOWN_ACTIVITY[:8], 16)
         record = activities.open_record(world, "claims", created) | {"id": WELL_KNOWN_ACTIVITY}

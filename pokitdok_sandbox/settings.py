@@ -46,6 +46,8 @@ class Settings:
         strict: Refuse undocumented request fields and codes with 422 instead of warning.
         empty: Begin without sample records: no activity, person, open slot or payment that nobody made. Directories
             (trading partners, providers, plans, prices, codes) stay.
+        seed: Makes ids, tokens and codes the same at every start and reset, for the same calls at the same times; so
+            they can be foreseen, too. None leaves them to the operating system's randomness.
         applications: Further applications, each with credentials of its own.
         redirect_uris: Where the consent page may send users of an application that names none itself. None at all:
             anywhere on this machine.
@@ -75,6 +77,7 @@ class Settings:
     rate_limit: int | None = None
     advance: Advance = "clock"
     empty: bool = False
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         if not self.speed > 0:
