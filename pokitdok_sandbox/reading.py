@@ -121,8 +121,8 @@ def query_of(operation: Operation, query: str) -> tuple[dict[str, Any], list[str
             if text.lower() not in {"true", "false"}:
                 raise invalid({name: ["Neither true nor false."]})
             values[name] = text.lower() == "true"
-        else:
-            values[name] = text
+        else:  # given more than once it is a list, as old clients write one
+            values[name] = f"{values[name]},{text}" if name in values else text
     absent = {name: [REQUIRED] for name, known in operation.parameters.items() if known.required and name not in values}
     if absent:
         raise invalid(absent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -87,7 +88,7 @@ async def test_slots_are_narrowed_by_provider_place_kind_and_time(user: httpx.As
     by_kind = await listed(user, appointment_type="PC1")
     by_time = await listed(user, start_date="2023-11-16T00:00:00", end_date="2023-11-16T12:00:00")
 
-    assert by_provider == by_place
+    assert by_provider == by_place == await listed(user, location=["32.78811", "-79.932364"])
     assert 0 < len(by_provider) < len(await listed(user))
     assert {slot["appointment_type"] for slot in by_kind} == {"PC1"}
     assert {slot["start_date"][:13] for slot in by_time} <= {f"2023-11-16T{hour:02d}" for hour in range(12)}
@@ -166,6 +167,12 @@ async def test_cancelling_opens_the_slot_again_and_answers_nothing(user: httpx.A
     assert not read.keys() & {"patient", "description"}
     assert (await user.delete(KNOWN)).status_code == 404
     assert (await user.put(KNOWN, json={"patient": PATIENT})).status_code == 200
+
+
+async def test_of_many_who_book_at_once_one_gets_the_slot(user: httpx.AsyncClient) -> None:
+    answers = await asyncio.gather(*(user.put(KNOWN, json={"patient": PATIENT}) for _ in range(10)))
+
+    assert sorted(answer.status_code for answer in answers) == [200, *[422] * 9]
 
 
 async def test_a_booking_survives_the_clock(user: httpx.AsyncClient, clock: Clock) -> None:
