@@ -20,6 +20,7 @@ from pokitdok_ext import (
     ConfigurationError,
     InvalidResponseError,
     NotFoundError,
+    Retry,
     ServerError,
     TokenRefusedError,
     compat,
@@ -54,7 +55,7 @@ class Platform:
         return self.answer(request)
 
     def connect(self, **options: Any) -> compat.PokitDokClient:
-        options = {"base": BASE, "transport": httpx.MockTransport(self)} | options
+        options = {"base": BASE, "transport": httpx.MockTransport(self), "retry": None} | options
         return compat.connect("the-id", "the-secret", **options)
 
     def refuse(self, *tokens: str) -> None:
@@ -436,6 +437,23 @@ def test_patient_data_of_the_query_stays_out_of_the_log(platform: Platform, capl
     platform.connect().get_identity(first_name="Canary")
     assert "canary" not in caplog.text.lower()
     assert "/api/v4/identity/" in caplog.text
+
+
+def test_what_only_asks_and_what_was_not_acted_on_is_sent_again(platform: Platform) -> None:
+    """The rate limit of a 403, which the old client handed on, and a failure of a question; a claim that failed is not."""
+    answers = [
+        httpx.Response(403, json={"message": "Forbidden (Rate Limited)"}),
+        httpx.Response(200, json={"data": {}}),
+        httpx.Response(500, json={"data": {"errors": {"query": "x"}}}),
+        httpx.Response(200, json={"data": {}}),
+        httpx.Response(500, json={"data": {"errors": {"query": "x"}}}),
+    ]
+    platform.answer = lambda _: answers.pop(0)
+    client = platform.connect(retry=Retry(first_wait=0.0))
+    assert client.claims({"a": 1}) == {"data": {}}
+    assert client.eligibility({"a": 1}) == {"data": {}}
+    assert client.claims({"a": 1}) == {"data": {"errors": {"query": "x"}}}
+    assert [client.status_code, *answers] == [500]
 
 
 def test_history_of_an_identity_takes_the_common_way(platform: Platform) -> None:

@@ -1,19 +1,14 @@
 """`pokitdok activity watch`: follows long-running work to its end."""
 
-import time
 from typing import Any
 
 import click
 
-from pokitdok_api._operations import GET_ACTIVITY
-from pokitdok_api._requests import path_segment
+from pokitdok_api.models import Activity
+from pokitdok_ext.activities import ActivityError, ActivityTimeoutError, wait_for_activity
 
 from . import _exits
 from ._session import Session, pass_session, printable
-
-GOOD_ENDS = frozenset({"completed"})
-BAD_ENDS = frozenset({"failed", "rejected", "rejected_reviewed", "canceled"})
-_SLOWER, _SLOWEST = 1.5, 15.0
 
 
 @click.group()
@@ -24,29 +19,20 @@ def activity() -> None:
 @activity.command()
 @click.argument("activity_id")
 @click.option(
-    "--every",
-    type=click.FloatRange(min=0, min_open=True),
-    default=1.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Between the first looks; later ones are further apart, 15 s at most.",
-)
-@click.option(
     "--for",
-    "patience",
+    "within",
     type=click.FloatRange(min=0),
     default=600.0,
     show_default=True,
     metavar="SECONDS",
     help="How long to watch.",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print the last answer as JSON, instead of a line for each state."
-)
+@click.option("--json", "as_json", is_flag=True, help="Print the activity as JSON in the end, not its states.")
 @pass_session
-def watch(session: Session, activity_id: str, every: float, patience: float, as_json: bool) -> int:
+def watch(session: Session, activity_id: str, within: float, as_json: bool) -> int:
     """Print each state of an activity as it comes, until its end.
 
+    It looks less and less often, once a minute at last, and waits through outages.
     Exit code 0: completed. 1: failed, rejected or canceled. 4: time is over; the same command goes on watching.
 
     \b
@@ -54,49 +40,42 @@ def watch(session: Session, activity_id: str, every: float, patience: float, as_
       pokitdok activity watch 5317f51527a27620f2ec7533
       pokitdok activity watch 5317f51527a27620f2ec7533 --for 3600 --json > end.json
     """
-    path = GET_ACTIVITY.path.replace("{activity_id}", path_segment("ACTIVITY_ID", activity_id))
-    deadline = time.monotonic() + patience
     shown = 0
-    while True:
-        answer = session.ask(GET_ACTIVITY, path)
-        data = answer.get("data") if isinstance(answer, dict) else None
-        steps = _steps(data)
-        if not as_json:
-            for moment, name, title in steps[shown:]:
-                session.out.print(printable(f"{moment:<19}  {name:<13} {title}").rstrip(), soft_wrap=True)
+
+    def show(seen: Activity) -> None:
+        nonlocal shown
+        steps = _steps(seen)
+        for step in steps[shown:]:
+            session.out.print(printable("{:<19}  {:<13} {}".format(*step)).rstrip(), soft_wrap=True)
         shown = len(steps)
-        name, _ = state_of(data)
-        ended = name in GOOD_ENDS | BAD_ENDS
-        if ended or time.monotonic() + every > deadline:
-            break
-        time.sleep(every)
-        every = min(every * _SLOWER, max(every, _SLOWEST))
-    if as_json:
-        session.show_json(answer)
-    if not ended:
-        session.note(f"still {name} after {patience:.0f} s; the same command goes on watching")
-        return _exits.LATER
-    return _exits.DONE if name in GOOD_ENDS else _exits.NO
+
+    last: Activity | None
+    try:
+        last, code = (
+            wait_for_activity(activity_id, client=session.client, within=within, on_change=None if as_json else show),
+            _exits.DONE,
+        )
+    except ActivityError as error:
+        last, code = error.activity, _exits.LATER if isinstance(error, ActivityTimeoutError) else _exits.NO
+        session.note(f"pokitdok: {error}")
+    if as_json and last is not None:
+        session.show_json(last.to_dict())
+    return code
 
 
-def state_of(data: Any) -> tuple[str, str]:
-    """Name and title of the state in the data of an activity."""
+def state_of(data: Any) -> str:
+    """The name of the state in the data of an activity."""
     state = data.get("state") if isinstance(data, dict) else None
-    if isinstance(state, dict):
-        return str(state.get("name") or "unknown"), str(state.get("title") or "")
-    return str(state or "unknown"), ""
+    return str((state.get("name") if isinstance(state, dict) else state) or "unknown")
 
 
-def _steps(data: Any) -> list[tuple[str, str, str]]:
+def _steps(seen: Activity) -> list[tuple[str, str, str]]:
     """Time, name and title of every state so far. The history of a finished activity may lack the last one."""
-    history = data.get("history") if isinstance(data, dict) else None
-    entries = [entry for entry in history if isinstance(entry, dict)] if isinstance(history, list) else []
-    steps = [
-        (str(entry.get("record_dt") or "")[:19], str(entry.get("name")), str(entry.get("title") or ""))
-        for entry in entries
-    ]
-    name, title = state_of(data)
-    if not steps or steps[-1][1] != name:
-        moment = data.get("last_updated_date") if isinstance(data, dict) else None
-        steps.append((str(moment or "")[:19], name, title))
-    return steps
+    steps = [_step(entry.record_dt, entry) for entry in seen.history or ()]
+    last = _step(seen.last_updated_date, seen.state)
+    return steps if steps and steps[-1][1] == last[1] else [*steps, last]
+
+
+def _step(moment: Any, state: Any) -> tuple[str, str, str]:
+    name, title = getattr(state, "name", None), getattr(state, "title", None)
+    return str(moment or "")[:19], str(name or "unknown"), str(title or "")

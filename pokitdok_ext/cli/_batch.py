@@ -1,26 +1,28 @@
 """Runs a batch: which row is asked next, what becomes of it, when to stop. The file is `_journal.py`.
 
 A row ends with an answer or a refusal, which is written once. A row whose answer does not come (network, platform, rate
-limit) is put back and asked again after the others; after some rounds it is left for another run.
+limit) is asked again after the others; after some rounds it is left for another run.
 """
 
-import threading
-from collections import Counter, deque
-from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 import httpx
 
+from pokitdok_api import Client
 from pokitdok_api.errors import APIError, PokitDokError
+from pokitdok_ext import bulk
 
 from . import _exits
 from ._journal import Journal
 from ._members import Row
 
 ROUNDS = 3
-"""How often a row without an answer is asked, by one run."""
+"""How often a row without an answer is asked, by one run; each time with the retries of the client."""
 
 PATIENCE = 20
 """Rows in a row without an answer after which a run stops: nobody is there."""
@@ -44,10 +46,11 @@ class Result:
 def run(
     rows: list[Row],
     journal: Journal,
-    ask: Callable[[dict[str, Any]], Any],
+    ask: Callable[[dict[str, Any]], Awaitable[Any]],
     *,
+    client: Client | None,
     in_flight: int,
-    stop: threading.Event,
+    stop: Event,
     progress: Callable[[int], None],
 ) -> Result:
     """Ask what is not yet in the journal.
@@ -55,51 +58,50 @@ def run(
     Args:
         rows: All rows.
         journal: Rows that are in it are not asked.
-        ask: Sends one question, returns the answer; called on several threads.
+        ask: Sends one question, returns the answer.
+        client: The one that *ask* uses; its connections are closed in the end.
         in_flight: Questions under way at most.
         stop: Once set, nothing new is asked; what is under way is waited for and kept.
         progress: Told of the number of rows just finished.
     """
     result = Result()
-    waiting = deque((row, 1) for row in rows if row.number not in journal.done)
     failures_in_a_row = 0
-    under_way: dict[Future[Any], tuple[Row, int]] = {}
-    with ThreadPoolExecutor(in_flight, thread_name_prefix="pokitdok-batch") as pool:
-        while under_way or (waiting and not stop.is_set()):
-            while waiting and len(under_way) < in_flight and not stop.is_set():
-                row, attempt = waiting.popleft()
-                under_way[pool.submit(ask, row.question)] = row, attempt
-            records: list[dict[str, Any]] = []
-            for future in wait(under_way, return_when=FIRST_COMPLETED).done:
-                row, attempt = under_way.pop(future)
-                error = future.exception()
-                if error is None:
-                    record = {"outcome": outcome_of(future.result()), "answer": future.result()}
-                elif isinstance(error, APIError) and _exits.code_for(error) == _exits.NO:
-                    record = {"outcome": "refused", "error": described(error)}
-                elif isinstance(error, PokitDokError | httpx.TransportError):
-                    failures_in_a_row += 1
-                    hopeless = _exits.code_for(error) != _exits.LATER or failures_in_a_row >= PATIENCE
-                    if attempt < ROUNDS or hopeless:
-                        waiting.append((row, attempt + 1))
-                    else:
-                        result.left += 1
-                    if hopeless:
-                        result.error = result.error or error
-                        stop.set()
-                    continue
-                else:
+
+    async def settle(row: Row) -> None:
+        nonlocal failures_in_a_row
+        try:
+            answer = await ask(row.question)
+            record = {"outcome": outcome_of(answer), "answer": answer}
+        except (PokitDokError, httpx.TransportError) as error:
+            code = _exits.code_for(error)
+            if code != _exits.NO or not isinstance(error, APIError):
+                failures_in_a_row += 1
+                if code != _exits.LATER or failures_in_a_row >= PATIENCE:
+                    result.error = result.error or error
                     stop.set()
-                    raise error
-                failures_in_a_row = 0
-                reference = {} if row.reference is None else {"reference": row.reference}
-                records.append({"row": row.number, **reference, "check": row.check, **record})
-            if records:
-                journal.append(records)
-                result.counts.update(record["outcome"] for record in records)
-                progress(len(records))
-    result.left += len(waiting)
+                return
+            record = {"outcome": "refused", "error": described(error)}
+        failures_in_a_row = 0
+        reference = {} if row.reference is None else {"reference": row.reference}
+        line = {"row": row.number, **reference, "check": row.check, **record}
+        await asyncio.to_thread(journal.append, [line])  # the disk takes its time, and others are under way
+        result.counts[line["outcome"]] += 1
+        progress(1)
+
+    for _ in range(ROUNDS):
+        waiting = [row for row in rows if row.number not in journal.done]
+        if waiting and not stop.is_set():
+            for each in bulk.run(settle, _until(stop, waiting), client=client, in_flight=in_flight, ordered=False):
+                each.result()  # a fault of ours
+    result.left = len(rows) - len(journal.done)
     return result
+
+
+def _until(stop: Event, rows: Iterable[Row]) -> Iterator[Row]:
+    for row in rows:
+        if stop.is_set():
+            return
+        yield row
 
 
 def outcome_of(answer: Any) -> str:

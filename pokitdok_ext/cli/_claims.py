@@ -39,7 +39,7 @@ def submit(session: Session, source: str, as_json: bool) -> int:
         session.show_json(answer)
         return _exits.DONE
     activity_id = _within(answer, "meta", "activity_id") or _within(answer, "data", "id")
-    session.out.print(printable(f"activity {activity_id}: {state_of(_within(answer, 'data'))[0]}"), soft_wrap=True)
+    session.out.print(printable(f"activity {activity_id}: {state_of(_within(answer, 'data'))}"), soft_wrap=True)
     session.note(f"follow it: pokitdok activity watch {activity_id}")
     return _exits.DONE
 

@@ -144,7 +144,8 @@ def batch(
             result = _batch.run(
                 rows,
                 journal,
-                lambda asked: session.ask(CHECK_ELIGIBILITY, body=asked),
+                lambda asked: session.aask(CHECK_ELIGIBILITY, body=asked),
+                client=session.client,
                 in_flight=in_flight,
                 stop=stop,
                 progress=advance,

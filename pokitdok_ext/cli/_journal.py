@@ -6,6 +6,7 @@ A killed run leaves whole lines and at most one half line at the end, which the 
 import json
 import os
 import sys
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +32,7 @@ class Journal:
 
     def __init__(self, file: Path, rows: Iterable[Row]) -> None:
         self._file = file
+        self._turn = threading.Lock()
         try:
             self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
         except OSError as error:
@@ -51,16 +53,17 @@ class Journal:
         os.close(self._descriptor)
 
     def append(self, records: list[dict[str, Any]]) -> None:
-        """Write records, and wait until they are on the disk.
+        """Write records, and wait until they are on the disk. Threads take turns.
 
         Raises:
             OSError: They are not; what is there of them is cut off by the next run.
         """
         rest = memoryview("".join(f"{json.dumps(record)}\n" for record in records).encode())
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
-        os.fsync(self._descriptor)
-        self.done.update(record["row"] for record in records)
+        with self._turn:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+            os.fsync(self._descriptor)
+            self.done.update(record["row"] for record in records)
 
     def _lock(self) -> None:
         """Ends with the process, even a killed one. Windows has no such lock on a file that is written."""

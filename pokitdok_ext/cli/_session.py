@@ -129,20 +129,16 @@ class Session:
             PokitDokError: The API refuses it, or there is no token.
             httpx.HTTPError: There is no answer.
         """
-        content = None if body is None else json.dumps(body).encode()
-        parts = RequestParts(
-            operation=operation,
-            path=path or operation.path,
-            params=query(*params),
-            content=content,
-            media_type=None if content is None else "application/json",
-        )
         try:
-            return self.client.call(parts, _as_it_is).parsed
+            return self.client.call(_parts(operation, path, body, params), _as_it_is).parsed
         except APIError as error:
             if self.as_json and error.body is not None:
                 self.show_json(error.body.to_dict())
             raise
+
+    async def aask(self, operation: Operation, *, body: Any) -> Any:
+        """As `ask`, on the running event loop; an error is raised and nothing shown."""
+        return (await self.client.acall(_parts(operation, None, body, ()), _as_it_is)).parsed
 
     def show_json(self, document: Any) -> None:
         """Write *document* to the output: coloured in a terminal, plain in a pipe."""
@@ -154,6 +150,17 @@ class Session:
     def note(self, text: str) -> None:
         """Write a line beside the output."""
         self.err.print(printable(text), soft_wrap=True)
+
+
+def _parts(operation: Operation, path: str | None, body: Any, params: Iterable[tuple[str, Any]]) -> RequestParts:
+    content = None if body is None else json.dumps(body).encode()
+    return RequestParts(
+        operation=operation,
+        path=path or operation.path,
+        params=query(*params),
+        content=content,
+        media_type=None if content is None else "application/json",
+    )
 
 
 def _as_it_is(document: Any) -> Any:

@@ -17,6 +17,7 @@ from pokitdok_ext import __version__
 from pokitdok_ext._authorization import authorization_url
 from pokitdok_ext._client import connect
 from pokitdok_ext._paths import operation_for
+from pokitdok_ext._retries import DEFAULT_RETRY, Retry
 
 from ._answers import read_answer
 from ._directories import Directories, Identities, Scheduling
@@ -58,6 +59,7 @@ class PokitDokClient(Transactions, Directories, Scheduling, Identities):
         token: Mapping[str, Any] | None = None,
         *,
         timeout: float | httpx.Timeout | None = 60.0,
+        retry: Retry | None = DEFAULT_RETRY,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """Make a client. Nothing is sent before the first call, or before `token` is read.
@@ -75,6 +77,7 @@ class PokitDokClient(Transactions, Directories, Scheduling, Identities):
             code: From an authorization code grant: tokens are the user's.
             token: A saved token dictionary to start with.
             timeout: Seconds for a call.
+            retry: What is sent again, as in `pokitdok_ext.connect()`; None for nothing.
             transport: Of httpx, for tests.
 
         Raises:
@@ -94,7 +97,7 @@ class PokitDokClient(Transactions, Directories, Scheduling, Identities):
             token_provider=self._book.provide,
             base_url=base,
             timeout=timeout,
-            retry=None,  # code written for the old client repeats calls itself
+            retry=retry,
             transport=transport,
         )
         root = self.typed.base_url
