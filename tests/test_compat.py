@@ -440,7 +440,7 @@ def test_patient_data_of_the_query_stays_out_of_the_log(platform: Platform, capl
 
 
 def test_what_only_asks_and_what_was_not_acted_on_is_sent_again(platform: Platform) -> None:
-    """The rate limit of a 403, which the old client handed on, and a failure of a question; a claim that failed is not."""
+    """The 403 of the rate limit, which the old client handed on, and a question that failed; no claim that failed."""
     answers = [
         httpx.Response(403, json={"message": "Forbidden (Rate Limited)"}),
         httpx.Response(200, json={"data": {}}),
