@@ -129,6 +129,7 @@ def bench(session: nox.Session) -> None:
     """Measure side by side, in one run, and print ratios."""
     install(session)
     session.run("python", "benchmarks/run.py", *session.posargs)
+    session.run("python", "benchmarks/calls.py")
 
 
 @nox.session(default=False)
