@@ -58,6 +58,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": body})
 listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
 listener.bind(("127.0.0.1", 0))
+listener.listen(2048)
 print(listener.getsockname()[1], flush=True)
 config = uvicorn.Config(app, log_level="error", lifespan="off", access_log=False, backlog=2048)
 uvicorn.Server(config).run([listener])

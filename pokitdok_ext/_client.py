@@ -141,17 +141,15 @@ def connect(
         source = _shared(source, store, account)
     tokens = ClientTokens(manager_for(source, token_policy), on_token_event)
     chosen = transport_options(options, root)
-    sending = RetryTransport(
-        transport or FirstUse(lambda: httpx.HTTPTransport(**chosen)),
-        async_transport or LoopsOwn(lambda: httpx.AsyncHTTPTransport(**chosen)),
-        retry=retry,
-        pace=pace,
-    )
+    down = transport or FirstUse(lambda: httpx.HTTPTransport(**chosen))
+    async_down = async_transport or LoopsOwn(lambda: httpx.AsyncHTTPTransport(**chosen))
+    # One for each world: instrumentation wraps both ways through a transport, and would count each request twice.
+    sending, async_sending = (RetryTransport(down, async_down, retry=retry, pace=pace) for _ in range(2))
     return Client(
         root,
         auth=TokenAuth(tokens, [root, *map(api_root, token_policy.origins)], token_policy),
         transport=sending,
-        async_transport=sending,
+        async_transport=async_sending,
         timeout=timeout,
         headers={"User-Agent": user_agent},
         tokens=tokens,
