@@ -92,11 +92,12 @@ def _questions(transaction: Transaction, level: str) -> Iterator[Transaction]:
     starts = [
         number for number, segment in enumerate(transaction.segments) if segment.id == "HL" and segment[3] == level
     ]
-    header = transaction.segments[: starts[0]] if starts else transaction.segments
-    for start, end in zip(starts, [*starts[1:], len(transaction.segments) - 1], strict=True):
-        yield replace(transaction, segments=header + transaction.segments[start:end])
     if not starts:
         yield transaction
+        return
+    header = transaction.segments[: starts[0]]
+    for start, end in zip(starts, [*starts[1:], len(transaction.segments) - 1], strict=True):
+        yield replace(transaction, segments=header + transaction.segments[start:end])
 
 
 def _add_child(call: Call, code: str, body: dict[str, Any]) -> None:

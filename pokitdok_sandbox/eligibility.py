@@ -108,11 +108,8 @@ def _outcome(
     if npi in providers:
         return providers[npi]
     person, member = {**known, **dependent}, body["member"]
-    if known and "last_name" in known:
-        if "birth_date" in person and member.get("birth_date", person["birth_date"]) != person["birth_date"]:
-            return "birth_date_mismatch"
-        if member.get("last_name", person["last_name"]).lower() != person["last_name"].lower():
-            return "name_mismatch"
+    if "birth_date" in person and member.get("birth_date", person["birth_date"]) != person["birth_date"]:
+        return "birth_date_mismatch"
     if any(name in body for name in ("cpt_code", "procedure_id")) and not payer.get("answers_procedures", False):
         return "no_procedures"
     listed = person.get("outcome", payer.get("plan", "standard"))

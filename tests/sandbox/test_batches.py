@@ -73,6 +73,13 @@ async def test_each_question_of_a_270_has_its_own_answer(api: httpx.AsyncClient,
     assert [one["coverage"]["active"] for one in results] == [True, False]
 
 
+async def test_a_file_without_a_level_for_its_questions_is_one_question(api: httpx.AsyncClient) -> None:
+    text = sample("eligibility.270").replace("HL*3*2*22*0~", "HL*3*2*23*0~").replace("HL*4*2*22*0~", "HL*4*2*23*0~")
+    parent = (await upload(api, text)).json()["data"]["id"]
+
+    assert len(await children(api, parent)) == 1
+
+
 async def test_a_request_that_the_rules_refuse_is_a_failed_child(api: httpx.AsyncClient) -> None:
     text = sample("eligibility.270").replace("XX*1234567893", "XX*1234567890")
     parent = (await upload(api, text)).json()["data"]["id"]

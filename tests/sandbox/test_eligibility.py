@@ -163,7 +163,7 @@ async def test_a_partner_without_real_time_service_answers_500_general(
 @pytest.mark.parametrize(
     ("change", "reason", "action"),
     [
-        ({"last_name": "Nobody"}, "invalid_subscriber_insured_name", "correct_and_resubmit"),
+        ({"id": "W100000009"}, "invalid_subscriber_insured_name", "correct_and_resubmit"),
         ({"id": "W100000006"}, "invalid_date_of_service", "correct_and_resubmit"),
         ({"id": "W100000007"}, "invalid_subscriber_insured_id", "correct_and_resubmit"),
     ],
