@@ -6,7 +6,7 @@ from typing import Any, assert_type
 import httpx
 
 from pokitdok_api import Client
-from pokitdok_ext import InvalidRequestError, TokenError, TokenState, TokenThrottledError, connect
+from pokitdok_ext import InvalidRequestError, TokenError, TokenState, TokenThrottledError, compat, connect
 
 
 def text_provider() -> str:
@@ -33,6 +33,15 @@ def connecting() -> None:
     connect("id", "secret", client_auth="header")  # type: ignore[arg-type]
     connect("id", "secret", httpx_args={"verify": False}, transport=httpx.HTTPTransport())
     connect("id", "secret", async_transport=httpx.AsyncHTTPTransport())
+
+
+def moving() -> None:
+    old = compat.connect("id", "secret", base="https://api.example.com", token={"access_token": "x"})
+    assert_type(old.eligibility({"trading_partner_id": "MOCKPAYER"}), dict[str, Any])
+    assert_type(old.token, dict[str, Any])
+    assert_type(old.status_code, int)
+    assert_type(old.typed, Client)
+    old.cancel_appointment()  # type: ignore[call-arg]
 
 
 def closing() -> None:

@@ -1,5 +1,6 @@
 """`pokitdok eligibility`: one member, or a file of them."""
 
+import os
 import signal
 import sys
 import threading
@@ -169,15 +170,21 @@ def batch(
 
 @contextmanager
 def _stopping(session: Session) -> Iterator[threading.Event]:
-    """Within this context the first Ctrl-C (or SIGTERM) ends the asking, the second one the program."""
-    stop = threading.Event()
+    """Within this context the first Ctrl-C (or SIGTERM) ends the asking, the second one the process.
 
-    def first(number: int, _: FrameType | None) -> None:
+    That one ends as a kill would, which the output bears: an exception could strike anywhere in an event loop.
+    """
+    stop = threading.Event()
+    farewell = (b"\x1b[?25h" if session.err.is_terminal else b"") + b"\nInterrupted.\n"
+
+    def stopped(_number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            os.write(sys.stderr.fileno(), farewell)
+            os._exit(_exits.INTERRUPTED)
         stop.set()
-        signal.signal(number, signal.default_int_handler)
         session.note("Stopping: waiting for what is under way; Ctrl-C again leaves at once.")
 
-    before = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stopped) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:

@@ -28,7 +28,7 @@ from pokitdok_sandbox import Sandbox
 
 Run = Callable[..., Any]
 PARTNER = ("-t", "MOCKPAYER", "--npi", "1234567893")
-ROWS = int(os.environ.get("POKITDOK_BATCH_ROWS", "150"))
+ROWS = int(os.environ.get("POKITDOK_BATCH_ROWS", "500"))
 """`nox -s batch` runs the long form: 5,000."""
 
 
@@ -230,6 +230,35 @@ def test_fault_of_ours_is_raised_and_loses_nothing_written(bench: Bench) -> None
 
 
 # ---------------------------------------------------------------- the output
+
+
+def test_row_counts_as_done_once_it_is_on_the_disk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with Journal(bench.output, bench.rows) as journal:
+        row = bench.rows[0]
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            journal.append([{"row": row.number, "check": row.check}])
+        assert journal.done == set()
+
+
+def test_disk_that_is_full_ends_the_run_and_not_its_output(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = os.write
+
+    def nearly_full(descriptor: int, data: Any) -> int:
+        if len(bench.output.read_bytes()) > 200:
+            raise OSError(28, "No space left on device")
+        return wanted(descriptor, data[:50])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", nearly_full)
+        with pytest.raises(OSError, match="No space left"):
+            bench.run(lambda *_: ACTIVE, 1)
+    assert not bench.output.read_bytes().endswith(b"\n"), "half a line is what is to be cut off"
+    bench.run(lambda *_: ACTIVE)
+    assert sorted(bench.rows_written()) == list(range(1, 11))
 
 
 def test_half_a_line_at_the_end_is_cut_off_and_asked_again(bench: Bench) -> None:

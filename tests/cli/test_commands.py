@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import httpx
 import pytest
 
 from pokitdok_ext.cli import _exits
@@ -331,6 +332,32 @@ def test_server_that_is_not_there_ends_with_its_own_code(
     ran = pokitdok("--base-url", "http://127.0.0.1:9", "trading-partners")
     assert ran.code == _exits.LATER
     assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ("payment_required", _exits.CREDENTIALS),
+        ("truncated_json", _exits.LATER),
+        ("unavailable", _exits.LATER),
+        ("reset_after", _exits.LATER),
+        ("html_500", _exits.LATER),
+    ],
+)
+def test_failure_ends_with_its_code_and_shows_no_patient(
+    connected: Sandbox, pokitdok: Run, monkeypatch: pytest.MonkeyPatch, fault: str, code: int
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    order = {"name": fault, "operations": ["check_eligibility"]}
+    httpx.post(f"{connected.url}/_sandbox/faults", json=order).raise_for_status()
+    try:
+        ran = pokitdok("eligibility", *MEMBER, "CANARY1", "--first-name", "Canary", "--birth-date", "1984-06-17")
+    finally:
+        httpx.delete(f"{connected.url}/_sandbox/faults").raise_for_status()
+    assert (ran.code, ran.out) == (code, "")
+    assert ran.err.startswith("pokitdok: ")
+    assert "canary" not in ran.err.lower()
+    assert "1984" not in ran.err
 
 
 def test_fault_of_the_command_names_its_place_and_no_value(
