@@ -17,7 +17,7 @@ from ._auth import TokenAuth
 from ._authorization import scope_text
 from ._base_url import api_root
 from ._client_tokens import ClientTokens
-from ._connections import FirstUse, LoopsOwn, client_options, transport_options
+from ._connections import FirstUse, LoopsOwn, client_options, proxy_of_environment, transport_options
 from ._errors import ConfigurationError
 from ._grants import AuthorizationCode, ClientCredentials
 from ._retries import DEFAULT_RETRY, Retry
@@ -111,7 +111,10 @@ def connect(
     if options.get("verify") is False and not token_policy.unverified_token_endpoint:
         raise ConfigurationError(_UNVERIFIED)
     told = {name: options[name] for name in _ROUTE_OPTIONS if name in options}
-    if root.startswith("https:"):
+    proxied = {"proxy", "mounts"} & options.keys() or proxy_of_environment(root)
+    if root.startswith("http:") and "verify" not in options and not proxied:
+        options["verify"] = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used: reading authorities for it takes long
+    else:
         options["verify"] = _tls(options.pop("verify", True), options.pop("cert", None), options.get("trust_env", True))
 
     source: TokenSource

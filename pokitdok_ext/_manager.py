@@ -154,7 +154,12 @@ class TokenManager:
             token = self._record.forget()
             refresh, self._record.refresh = self._record.refresh, None
         self._tell(TokenEvent("revoked", None if token is None else token.fingerprint))
-        self._source.revoke(None if token is None else token.value, refresh)
+        try:
+            return self._source.revoke(None if token is None else token.value, refresh)
+        except TokenError as error:
+            failed = again(error)
+        # Outside the handler: what was caught there leads to frames that hold the token.
+        raise failed
 
     def count_replay(self) -> None:
         """One more request was sent again after a 401."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import socket
 import ssl
 import threading
@@ -307,6 +308,22 @@ def test_context_that_allows_old_tls_is_refused() -> None:
     lax.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     with pytest.raises(ConfigurationError, match=r"minimum_version to ssl\.TLSVersion\.TLSv1_2"):
         connect("id", "secret", base_url=BASE, httpx_args={"verify": lax})
+
+
+def test_client_of_this_machine_reads_no_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain http needs none, and to read them takes as long as importing httpx. With a proxy it may need them."""
+    monkeypatch.setattr(httpx, "create_ssl_context", None)
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    made: list[Any] = []
+    network = httpx.MockTransport(lambda _request: httpx.Response(200, json={"meta": {}, "data": []}))
+    monkeypatch.setattr(httpx, "HTTPTransport", lambda **options: made.append(options["verify"]) or network)
+    list_activities.sync(client=connect(token="t", base_url="http://127.0.0.1:1"))
+    assert [(each.verify_mode, each.get_ca_certs()) for each in made] == [(ssl.CERT_REQUIRED, [])]
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.test:1")
+    _usual_tls.cache_clear()
+    with pytest.raises(TypeError, match="not callable"):
+        connect("id", "other", base_url="http://127.0.0.1:1")
 
 
 def test_clients_with_the_same_authorities_read_them_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,3 +207,17 @@ def test_secret_is_not_pickled_or_copied(take: Callable[[Secret], object]) -> No
 def test_secret_has_no_vars() -> None:
     with pytest.raises(TypeError):
         vars(Secret(SECRET))
+
+
+def test_failed_revocation_shows_no_token(log: io.StringIO) -> None:
+    """It is raised to the caller, so a traceback with locals may show the frames it came through."""
+
+    def refusing(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(500, text=TOKEN) if request.url.path == "/oauth2/revoke" else platform(request)
+
+    with connect("id", SECRET, base_url=BASE, transport=httpx.MockTransport(refusing)) as client:
+        client.tokens.warm()
+        with pytest.raises(TokenError, match="not revoked") as caught:
+            client.tokens.revoke()
+    assert_clean(told(caught.value))
+    assert_clean(log.getvalue())
