@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 from authlib.deprecate import AuthlibDeprecationWarning
+from calls import served
 from httpx_auth import OAuth2ClientCredentials
 
 from pokitdok_api import Client
@@ -73,8 +74,9 @@ TRANSPORT = httpx.MockTransport(platform)
 def token_rows() -> None:
     """Print the rows; stop with an error if ours costs more than the gate."""
     over = []
-    for kind, calls in sync_contenders().items():
-        over += report(kind, ratios({name: timed(call) for name, call in calls.items()}))
+    with served(PARTNER) as url:
+        for kind, calls in (sync_contenders() | over_a_socket(url)).items():
+            over += report(kind, ratios({name: timed(call) for name, call in calls.items()}))
     with asyncio.Runner() as runner:
         for kind, tasks in runner.run(async_contenders()).items():
             over += report(kind, ratios({name: timed_async(task, runner) for name, task in tasks.items()}))
@@ -105,6 +107,14 @@ def sync_contenders() -> dict[str, dict[str, Call]]:
             for name, client in typed.items()
         },
     }
+
+
+def over_a_socket(url: str) -> dict[str, dict[str, Call]]:
+    """What remains of the difference where a request leaves this process, if only to this machine."""
+    plain, again = (httpx.Client(headers=STATIC_HEADER) for _ in range(2))
+    signed = httpx.Client(auth=connect(token=TOKEN, base_url=url).get_httpx_client().auth)
+    clients = {STATIC: plain, STATIC + ", again": again, OURS: signed}
+    return {"sync GET over a socket": {name: lambda client=client: client.get(url) for name, client in clients.items()}}
 
 
 async def async_contenders() -> dict[str, dict[str, AsyncCall]]:
