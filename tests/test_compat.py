@@ -28,6 +28,7 @@ from pokitdok_ext import (
 from pokitdok_sandbox import Sandbox
 
 BASE = "https://api.example.com"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "moving-from-the-old-client.md"
 SEED = Path(__file__).resolve().parents[2] / "shared" / "seed"
 
 
@@ -486,3 +487,15 @@ def test_snippet_of_the_old_documentation_needs_one_line_changed(monkeypatch: py
         exec(compile(snippet, "seed", "exec"), names)  # noqa: S102 - the documentation's own lines
         names["client"].close()
     assert names["activity"]["data"]["id"] == "5317f51527a27620f2ec7533"
+
+
+def test_page_on_moving_shows_code_that_runs_and_tests_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    [code] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    with Sandbox() as sandbox:
+        code = code.replace("http://127.0.0.1:8400", sandbox.url) + "client.close()\n"
+        exec(compile(code, PAGE.name, "exec"), {})  # noqa: S102 - ours
+    assert capsys.readouterr().out == "claims 200\n"
+    named = set(re.findall(r"`(test_\w+)`", page))
+    assert len(named) > 15
+    assert named - globals().keys() == set()

@@ -213,6 +213,13 @@ def test_run_stops_when_nobody_is_there(bench: Bench, monkeypatch: pytest.Monkey
     assert (bench.asked.total(), result.left) == (4, 10)
 
 
+def test_failures_with_answers_between_them_do_not_stop_a_run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_batch, "PATIENCE", 3)
+    down = httpx.ReadTimeout("")
+    result = bench.run(lambda member, attempt: down if attempt == 1 and int(member[1:]) % 2 else ACTIVE, 1)
+    assert (result.error, result.left) == (None, 0)
+
+
 def test_stopped_run_keeps_what_is_under_way(bench: Bench) -> None:
     def answer(*_: Any) -> Any:
         bench.stop.set()
