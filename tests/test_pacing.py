@@ -7,8 +7,9 @@ import dataclasses
 import math
 import selectors
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from pokitdok_api import Client
 from pokitdok_api.api.claims import submit_claim
 from pokitdok_api.api.trading_partners import list_trading_partners
 from pokitdok_api.models import ClaimRequest
+from pokitdok_ext import RedisStore
 from pokitdok_ext._sending import RetryTransport
 from pokitdok_ext.pacing import PERIOD, Budget, Pacer, learn, spent, take
 
@@ -220,3 +222,66 @@ def test_refused_claim_waits_for_the_next_period_however_long_that_is() -> None:
 def test_impossible_cap_is_refused(cap: int) -> None:
     with pytest.raises(ValueError, match="cap"):
         Pacer(cap)
+
+
+# ---------------------------------------------------------------- shared through Redis
+
+
+@pytest.mark.peer
+class TestSharedBudget:
+    @pytest.fixture
+    def store(self, redis_url: str) -> Iterator[RedisStore]:
+        store = RedisStore(redis_url)
+        yield store
+        store.client.close()
+
+    def test_hosts_share_one_budget(self, store: RedisStore) -> None:
+        """Five pacers of one process are to Redis what five hosts are."""
+        hosts = [Pacer(store=store) for _ in range(5)]
+        with ThreadPoolExecutor(5) as threads:
+            waits = list(threads.map(lambda number: hosts[number % 5].take(), range(100)))
+        assert waits.count(0) == 77
+
+    def test_budgets_of_other_names_are_apart(self, store: RedisStore) -> None:
+        first, second = Pacer(store=store, name="one"), Pacer(store=store, name="two")
+        assert [first.take() for _ in range(77)] == [0] * 77
+        assert first.take() > 0
+        assert second.take() == 0
+
+    def test_what_one_host_hears_holds_for_the_others(self, store: RedisStore) -> None:
+        one, other = Pacer(store=store), Pacer(store=store)
+        one.take()
+        one.learn(httpx.Response(403, headers={"Retry-After": "30"}, json={"message": "no"}), refused=True)
+        one.take()
+        assert 0 < other.take() <= 60
+
+    def test_tasks_do_not_wait_for_redis_on_their_loop(self, store: RedisStore) -> None:
+        loops: list[bool] = []
+
+        class Noting(Pacer):
+            def take(self) -> float:
+                try:
+                    asyncio.get_running_loop()
+                    loops.append(True)
+                except RuntimeError:
+                    loops.append(False)
+                return super().take()
+
+        clock = Clock()
+        client = Platform(clock, 84).client(Noting(store=store))
+
+        async def once() -> None:
+            await list_trading_partners.asyncio(client=client)
+
+        asyncio.run(once())
+        assert loops == [False]
+
+    @pytest.mark.parametrize("text", ["", "no JSON", "[1]", '{"a": 1}', "[null, 1, 2, 3, 4]"])
+    def test_budget_that_cannot_be_read_is_begun_anew(self, store: RedisStore, text: str) -> None:
+        store.client.set("pokitdok:pace:default", text)
+        assert Pacer(store=store).take() == 0
+
+    def test_outage_leaves_each_host_to_what_it_knows(self, tmp_path: Path) -> None:
+        pacer = Pacer(store=RedisStore(f"unix://{tmp_path}/nobody"), monotonic=Clock())
+        waits = [pacer.take() for _ in range(80)]
+        assert waits.count(0) == 77

@@ -6,7 +6,26 @@ from typing import Any, assert_type
 import httpx
 
 from pokitdok_api import Client
-from pokitdok_ext import InvalidRequestError, TokenError, TokenState, TokenThrottledError, compat, connect
+from pokitdok_api.api.activities import get_activity, list_activities
+from pokitdok_api.api.eligibility import check_eligibility
+from pokitdok_api.models import Activity, ActivityListEnvelope, EligibilityEnvelope, EligibilityRequest
+from pokitdok_api.types import Response
+from pokitdok_ext import (
+    InvalidRequestError,
+    RedisStore,
+    Retry,
+    TokenError,
+    TokenState,
+    TokenThrottledError,
+    compat,
+    connect,
+)
+from pokitdok_ext.activities import wait_for_activity
+from pokitdok_ext.bulk import Outcome, run
+from pokitdok_ext.fast import FastTransport
+from pokitdok_ext.generic import request
+from pokitdok_ext.pacing import Pacer
+from pokitdok_ext.paging import aitems, items, pages
 
 
 def text_provider() -> str:
@@ -64,3 +83,38 @@ def state(state: TokenState) -> None:
     assert_type(state.fetches, int)
     assert_type(state.seconds_left, float | None)
     assert_type(state.last_error, str | None)
+
+
+def walking(client: Client) -> None:
+    for activity in items(list_activities.sync, client=client, limit=100):
+        assert_type(activity, Activity)
+    for page in pages(list_activities.sync, client=client):
+        assert_type(page, ActivityListEnvelope)
+    items(list_activities.sync, client=client, limits=100)  # type: ignore[call-arg]
+    items(get_activity.sync, "id", client=client)  # type: ignore[arg-type]
+
+
+async def walking_async(client: Client) -> None:
+    async for activity in aitems(list_activities.asyncio, client=client):
+        assert_type(activity, Activity)
+
+
+def in_bulk(client: Client, questions: list[EligibilityRequest]) -> None:
+    async def ask(question: EligibilityRequest) -> EligibilityEnvelope:
+        return await check_eligibility.asyncio(client=client, body=question)
+
+    for outcome in run(ask, questions, client=client):
+        assert_type(outcome, Outcome[EligibilityRequest, EligibilityEnvelope])
+        assert_type(outcome.result(), EligibilityEnvelope)
+    run(ask, ["text"], client=client)  # type: ignore[arg-type]
+
+
+def waiting(client: Client) -> None:
+    assert_type(wait_for_activity("id", client=client), Activity)
+
+
+def anything(client: Client) -> None:
+    assert_type(request(client, "GET", "/x", params={"a": 1}), Response[Any])
+    request(client, "GET", "/x", query={})  # type: ignore[call-arg]
+    connect(retry=Retry(budget=5.0), pace=Pacer(store=RedisStore("unix:///s")), async_transport=FastTransport())
+    connect(retry=3)  # type: ignore[arg-type]
