@@ -1,9 +1,10 @@
-"""The one logger, `pokitdok`: off until it is given a level, and only fields from a fixed list.
+"""The one logger, `pokitdok`: requests are off until it is given a level, and show only fields from a fixed list.
 
     logging.getLogger("pokitdok").setLevel(logging.INFO)
 
 shows a line for each request. The same fields are on the record, as `record.pokitdok`, for handlers that write JSON.
-httpx's own log is kept free of addresses by the generated client.
+Trouble with tokens is told under `pokitdok.tokens` at level WARNING, and so without asking. httpx's own log is kept
+free of addresses by the generated client.
 """
 
 import hashlib
@@ -15,7 +16,6 @@ import httpx
 from pokitdok_api._operations import Operation
 
 logger = logging.getLogger("pokitdok")
-logger.addHandler(logging.NullHandler())
 if logger.level == logging.NOTSET:
     logger.setLevel(logging.WARNING)  # else a program that shows INFO of everything would show our requests unasked
 

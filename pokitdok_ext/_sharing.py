@@ -19,7 +19,7 @@ LOCK_LIMIT = 15.0
 LOOK_AGAIN = 0.25
 """Seconds of that after which a process that waits looks whether the token has come."""
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("pokitdok.tokens")
 
 
 class SharedSource(TokenSource):

@@ -32,7 +32,7 @@ _CLIENT_AT_FAULT = {"invalid_client", "unauthorized_client", "invalid_scope", "i
 _CLIENT_AT_FAULT |= {"unsupported_grant_type", "access_denied"}
 _SERVER_AT_FAULT = {"server_error", "temporarily_unavailable", "slow_down"}
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("pokitdok.tokens")
 
 
 def read_answer(status: int, headers: Mapping[str, str], body: bytes, *, where: str, now: float) -> TokenGrant:

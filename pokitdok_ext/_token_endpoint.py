@@ -32,7 +32,7 @@ _CONNECT_LIMIT, _READ_LIMIT = 5.0, 10.0
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _DIGEST_KEY = os.urandom(32)
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("pokitdok.tokens")
 
 
 class TokenEndpoint:

@@ -22,7 +22,7 @@ Verdict = Literal["renew", "brake", "fixed"]
 """What comes of a refused token: another is to be had; it was replaced less than a minute ago; there is no other."""
 
 _COUNTS = ("fetches", "failures", "shared", "waits", "served_stale", "replays", "brakes")
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("pokitdok.tokens")
 
 
 class TokenRecord:

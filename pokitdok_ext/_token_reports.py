@@ -13,7 +13,7 @@ EventKind = Literal[
 ]
 """What happened; see `TokenEvent`."""
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("pokitdok.tokens")
 
 
 @dataclass(frozen=True)

@@ -560,9 +560,9 @@ def test_row_of_the_failure_matrix(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.WARNING, "pokitdok_ext")
+    caplog.set_level(logging.WARNING, "pokitdok")
     assert observe(Stage(tmp_path)) == expected
-    warned = [record.getMessage() for record in caplog.records if record.name.startswith("pokitdok_ext")]
+    warned = [record.getMessage() for record in caplog.records if record.name.startswith("pokitdok")]
     if name in WARNS:
         assert len(warned) == 1, warned
 

@@ -20,7 +20,7 @@ from pokitdok_ext._token_endpoint import TokenEndpoint
 from pokitdok_ext._token_route import Route
 from pokitdok_ext._tokens import Secret
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("pokitdok.compat")
 
 _NO_CREDENTIALS = (
     "no client_id and client_secret: pass both, or set POKITDOK_CLIENT_ID and POKITDOK_CLIENT_SECRET; "
