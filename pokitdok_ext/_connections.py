@@ -3,14 +3,17 @@
 A program that only makes a client, or brings its own transport, pays for none. Retries are above (`_sending.py`).
 """
 
-import asyncio
+import os
 import threading
 import urllib.request
 from collections.abc import Callable, Mapping
-from typing import Any
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, WeakSet
 
 import httpx
+
+if TYPE_CHECKING:
+    import asyncio
 
 OPTIONS = frozenset({"verify", "cert", "trust_env", "http1", "http2", "limits", "proxy"})
 """What of httpx's client arguments is the transport's business."""
@@ -49,6 +52,7 @@ class FirstUse(httpx.BaseTransport):
         self._make = make
         self._made: httpx.BaseTransport | None = None
         self._lock = threading.Lock()
+        _living.add(self)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send *request*."""
@@ -65,6 +69,12 @@ class FirstUse(httpx.BaseTransport):
         if made is not None:
             made.close()
 
+    def reset_after_fork(self) -> None:
+        """In the child of a fork: the connections, and whoever held the lock, belong to the parent."""
+        self._lock = threading.Lock()
+        _left_to_the_parent.append(self._made)
+        self._made = None
+
 
 class LoopsOwn(httpx.AsyncBaseTransport):
     """An asynchronous transport for each event loop, since connections belong to the loop that opened them."""
@@ -73,9 +83,12 @@ class LoopsOwn(httpx.AsyncBaseTransport):
         self._make = make
         self._made: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncBaseTransport] = WeakKeyDictionary()
         self._lock = threading.Lock()
+        _living.add(self)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send *request* by the transport of the running loop."""
+        import asyncio  # noqa: PLC0415 - programs without a loop do not pay for it
+
         loop = asyncio.get_running_loop()
         made = self._made.get(loop)
         if made is None:
@@ -88,7 +101,29 @@ class LoopsOwn(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close the transport of the running loop; those of other loops end with them."""
+        import asyncio  # noqa: PLC0415 - programs without a loop do not pay for it
+
         with self._lock:
             made = self._made.pop(asyncio.get_running_loop(), None)
         if made is not None:
             await made.aclose()
+
+    def reset_after_fork(self) -> None:
+        """In the child of a fork: the connections, and whoever held the lock, belong to the parent."""
+        self._lock = threading.Lock()
+        _left_to_the_parent.append(self._made)
+        self._made = WeakKeyDictionary()
+
+
+_living: WeakSet[FirstUse | LoopsOwn] = WeakSet()
+_left_to_the_parent: list[object] = []
+"""Connections of the parent of a fork: closing them here would end them there."""
+
+
+def _after_fork() -> None:
+    for transport in list(_living):
+        transport.reset_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -3,7 +3,6 @@
 What connects to the network is below it (`_connections.py`), what signs requests above (`_auth.py`).
 """
 
-import asyncio
 import logging
 import math
 import random
@@ -57,6 +56,24 @@ class Pace(Protocol):
         ...
 
 
+async def sleep_on_the_loop(seconds: float) -> None:
+    """`asyncio.sleep`, imported when it is needed."""
+    import asyncio  # noqa: PLC0415 - programs without a loop do not pay for it
+
+    await asyncio.sleep(seconds)
+
+
+async def _turn(pace: Pace | None) -> float:
+    """What `pace.take()` gives, without blocking the loop."""
+    if not pace:
+        return 0.0
+    if not pace.blocking:
+        return pace.take()
+    import asyncio  # noqa: PLC0415 - as above
+
+    return await asyncio.to_thread(pace.take)
+
+
 make_pace: ContextVar[Callable[[], Pace] | None] = ContextVar("pokitdok_pace", default=None)
 """Makes the pace of a client that has none, while work in bulk is under way. The client keeps what was made."""
 
@@ -88,7 +105,7 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        async_sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        async_sleep: Callable[[float], Awaitable[None]] = sleep_on_the_loop,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._transport = transport
@@ -137,7 +154,7 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
                 if step == "send":
                     result = await self._async_attempt(request)
                 elif step == "turn":
-                    result = 0.0 if not pace else await asyncio.to_thread(pace.take) if pace.blocking else pace.take()
+                    result = await _turn(pace)
                 else:
                     await self._async_sleep(step)
                     result = None

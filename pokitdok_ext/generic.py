@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import httpx
 
-from pokitdok_api._operations import OPERATIONS, Operation
+from pokitdok_api._operations import Operation
 from pokitdok_api._requests import RequestParts, path_segment, query
 from pokitdok_api.errors import PokitDokError
 from pokitdok_api.types import UNSET, Response
+
+from ._paths import ROOT, operation_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -147,21 +150,23 @@ def _parts(client: Client, method: str, path: str, options: Options) -> RequestP
         content = json.dumps(options["json"], ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         media_type = media_type or "application/json"
     real = _PLACEHOLDER.sub(lambda name: path_segment(name[1], values[name[1]]), path)
-    operation = _operation(method.upper(), path, real, options.get("retry"))
+    operation = _operation(method.upper(), path, real, content, options.get("retry"))
     return RequestParts(operation, real, tuple(pairs), content, media_type, accept=options.get("accept"))
 
 
-def _operation(method: str, path: str, real: str, retry: Literal["safe", "unsafe"] | None) -> Operation:
+def _operation(
+    method: str, path: str, real: str, content: bytes | None, retry: Literal["safe", "unsafe"] | None
+) -> Operation:
     """What retries and logs go by: the operation of the contract that this is, or one of its own."""
-    for known in OPERATIONS.values():
-        pattern = _PLACEHOLDER.sub("[^/]+", re.escape(known.path).replace(r"\{", "{").replace(r"\}", "}"))
-        if known.method == method and re.fullmatch(pattern, real):
-            path, retry = known.path, retry or known.retry
-            break
-    else:
+    try:
+        body = json.loads(content or b"null")  # `async` in it makes a question one that acts
+    except ValueError:
+        body = None
+    known, _ = operation_for(method, real.removeprefix(ROOT), body)
+    if not known.tag:
         path = "/".join(each if _PLACEHOLDER.fullmatch(each) else _shown(each) for each in path.split("/"))
-    retry = retry or ("safe" if method in {"GET", "HEAD", "OPTIONS"} else "unsafe")
-    return Operation("request", "generic", method, path, retry, "inferred", "generic")
+        known = replace(known, path=path)
+    return replace(known, id="request", tag="generic", retry=retry or known.retry, form="generic")
 
 
 def _shown(segment: str) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import socket
 import ssl
 import threading
+import warnings
 from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -412,3 +415,54 @@ def test_unreachable_server_is_named_with_the_remedy() -> None:
             list_activities.sync(client=client)
     assert str(caught.value).startswith(f"POST {url}/oauth2/token: no answer (ConnectError)")
     assert "check that the server runs" in str(caught.value)
+
+
+# --- forks ----------------------------------------------------------------------------------------
+
+
+class Counting(BaseHTTPRequestHandler):
+    """Keeps connections open, and says by which one a request came."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = json.dumps({"meta": {"processing_time": self.client_address[1]}, "data": []}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Stay quiet."""
+
+
+def test_child_of_a_fork_has_connections_of_its_own() -> None:
+    """Two processes on one connection would read each other's answers."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Counting)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def connection_used() -> int:
+        return list_activities.sync(client=client).meta.processing_time or 0
+
+    try:
+        with connect(token="t", base_url=f"http://127.0.0.1:{server.server_port}") as client:
+            before = connection_used()
+            reader, writer = os.pipe()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of threads
+                child = os.fork()
+            if child == 0:
+                try:
+                    os.write(writer, str(connection_used()).encode())
+                finally:
+                    os._exit(0)
+            os.close(writer)
+            with os.fdopen(reader) as pipe:
+                in_the_child = int(pipe.read())
+            os.waitpid(child, 0)
+            assert in_the_child not in {0, before}
+            assert connection_used() == before, "the child did not close it"
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -95,6 +95,23 @@ def test_what_is_sent_again_is_told_by_the_contract_or_the_method(
     assert len(network.sent) == sent
 
 
+@pytest.mark.parametrize(
+    "body", [{"json": {"async": True}}, {"content": b'{"async": true}', "media_type": "application/json"}]
+)
+def test_question_to_be_answered_later_acts_and_is_sent_once(body: dict[str, Any]) -> None:
+    """The contract's eligibility only asks; with `async` it starts work."""
+
+    def lost(sent: httpx.Request) -> httpx.Response:
+        requests.append(sent)
+        raise httpx.ReadTimeout("late", request=sent)
+
+    requests: list[httpx.Request] = []
+    client = connect(token="t", base_url=ROOT, transport=httpx.MockTransport(lost))
+    with pytest.raises(httpx.ReadTimeout):
+        request(client, "POST", "/api/v4/eligibility/", **body)
+    assert len(requests) == 1
+
+
 def test_values_of_the_path_are_quoted_and_stay_out_of_texts_and_logs(caplog: pytest.LogCaptureFixture) -> None:
     network = Network(httpx.Response(404, json={"message": "no"}))
     client = connect(token="t", base_url=ROOT, transport=network)

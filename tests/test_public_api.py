@@ -143,8 +143,8 @@ def statements(module: Path) -> int:
 
 
 def test_core_stays_thin() -> None:
-    """At most 1,700 lines of code for connecting and tokens, 400 for sending, 700 more for what a store brings."""
+    """At most 1,700 lines of code for connecting and tokens, 450 for sending, 700 more for what a store brings."""
     folder = ROOT / "pokitdok_ext"
     assert sum(statements(folder / f"{name}.py") for name in LOADED_BY_CONNECT) <= 1700
-    assert sum(statements(folder / f"{name}.py") for name in SENDING) <= 400
+    assert sum(statements(folder / f"{name}.py") for name in SENDING) <= 450
     assert sum(statements(folder / f"{name}.py") for name in WITH_A_STORE) <= 700

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import threading
@@ -19,6 +18,7 @@ from .errors import InvalidResponseError, activity_id, error_for
 from .types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
+    import asyncio
     from types import TracebackType
 
     from ._requests import RequestParts
@@ -154,6 +154,8 @@ class Client:
         Raises:
             RuntimeError: The client is closed, or no event loop is running.
         """
+        import asyncio  # a program without a loop does not pay for it
+
         loop = asyncio.get_running_loop()
         with self._lock:
             self._check_open()
@@ -187,6 +189,8 @@ class Client:
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop, the synchronous ones and the tokens."""
+        import asyncio
+
         with self._lock:
             http = self._async_http.pop(asyncio.get_running_loop(), None)
         self.close()
