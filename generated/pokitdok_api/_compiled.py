@@ -55,7 +55,7 @@ def compile_model(cls: Any) -> None:
 
 
 def _reading(cls: Any, scope: Scope) -> list[str]:
-    lines = ["def read(source, cls, UNSET=UNSET):", " made = new(cls)", " made._in_list = False"]
+    lines = ["def read(source, cls, UNSET=UNSET):", " made = new(cls)"]
     if cls._names:
         lines.append(" known = 0")
     for name in cls._names:

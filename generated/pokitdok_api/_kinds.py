@@ -212,7 +212,7 @@ def document_reader(kind: Kind, name: str) -> Reader:
 def to_json(value: Any) -> Any:
     """Any value of a field as JSON types."""
     if isinstance(value, Model):
-        return [value.to_dict()] if value._in_list else value.to_dict()
+        return [value.to_dict()] if getattr(value, "_in_list", False) else value.to_dict()
     if isinstance(value, Lone) and len(value) == 1:
         return to_json(value[0])
     if isinstance(value, list | tuple):

@@ -53,9 +53,10 @@ class Model:
 
     _unknown: dict[str, Any] | None
     _in_list: bool
+    """Set, to True, only where it came as the one item of a list, and is to be written so."""
 
     def __attrs_pre_init__(self) -> None:
-        self._unknown, self._in_list = None, False
+        self._unknown = None
 
     @property
     def additional_properties(self) -> dict[str, Any]:
