@@ -13,9 +13,17 @@ if TYPE_CHECKING:
     from pokitdok_sandbox.world import World
 
 
-def open_record(world: World, name: str, now: float) -> dict[str, Any]:
-    """Return the record of a new activity, answered in-house until its handler says otherwise."""
+def open_record(world: World, name: str, now: float, *, owner: str = "") -> dict[str, Any]:
+    """Return the record of a new activity, answered in-house until its handler says otherwise.
+
+    Args:
+        world: The sandbox.
+        name: Its name, mostly that of its area.
+        now: Unix time at which it begins.
+        owner: client_id of the application whose activity it is; empty for one that all applications see.
+    """
     return {
+        "owner": owner,
         "id": world.new_id(now),
         "_uuid": world.new_uuid(),
         "_type": "PlatformActivityModel",
@@ -28,13 +36,17 @@ def open_record(world: World, name: str, now: float) -> dict[str, Any]:
 
 
 def list_activities(call: Call) -> Answer:
-    """Answer one page, oldest first, so that a walk is not shifted by the activities it makes itself."""
+    """Answer one page of the application's activities.
+
+    Oldest first, so that a walk is not shifted by the activities it makes itself.
+    """
     limit, offset = bounds(call)
     records, count = call.world.store.activities(
         limit=limit,
         offset=offset,
         parent_id=call.query.get("parent_id"),
         newest_first=call.query.get("dir") == "descending",
+        seen_by=call.client_id,
     )
     return Answer(
         [_shown(call, record) for record in records], {"result_count": count, **next_page(call, limit, offset, count)}
@@ -68,7 +80,7 @@ def update_activity(call: Call) -> Answer:
 
 
 def _found(call: Call) -> dict[str, Any]:
-    record = call.world.store.activity(call.path["activity_id"])
+    record = call.world.store.activity(call.path["activity_id"], seen_by=call.client_id)
     if record is None:
         raise RefusalError(404, {"query": "No activity has this id."})
     return record

@@ -55,13 +55,12 @@ from pokitdok_sandbox import (
     trading_partners,
 )
 from pokitdok_sandbox.callbacks import Callbacks, post_by_http
-from pokitdok_sandbox.calls import Call, Handler
+from pokitdok_sandbox.calls import Handler
 from pokitdok_sandbox.contract import Contract, ContractError, Operation, load_contract
 from pokitdok_sandbox.faults import Faults
-from pokitdok_sandbox.lifecycle import QUEUED
 from pokitdok_sandbox.pipeline import Pipeline
-from pokitdok_sandbox.samples import sample
-from pokitdok_sandbox.settings import WELL_KNOWN_ACTIVITY, Settings
+from pokitdok_sandbox.seeding import seed
+from pokitdok_sandbox.settings import Settings
 from pokitdok_sandbox.store import Store
 from pokitdok_sandbox.validation import Validation
 from pokitdok_sandbox.wire import Wire, http_date, mark
@@ -182,21 +181,6 @@ def create_app(
     app.router.redirect_slashes = False
     app.state.world = world
     return app
-
-
-def seed(world: World) -> None:
-    """Begin: randomness from its seed, and the activity that the platform's documentation reads, a finished claim."""
-    if world.settings.seed is not None:
-        # what a file kept from before was made of another stretch, so no id comes twice
-        kept = world.store.activities(limit=1, offset=0, parent_id=None)[1]
-        world.random.seed(f"{world.settings.seed} {kept}")
-    if not world.settings.empty and world.store.activity(WELL_KNOWN_ACTIVITY) is None:
-        created = int(WELL_KNOWN_ACTIVITY[:8], 16)
-        record = activities.open_record(world, "claims", created) | {"id": WELL_KNOWN_ACTIVITY}
-        call = Call(world, created, world.settings.client_id, {}, {}, sample("claims")["well_known"], "", record=record)
-        claims.submit_claim(call)
-        record["polls"] = [created + stage.after for stage in QUEUED[1:]]
-        world.store.add_activity(record)
 
 
 def _consent_page(world: World, contract: Contract) -> Route:

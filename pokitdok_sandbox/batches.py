@@ -102,7 +102,7 @@ def _questions(transaction: Transaction, level: str) -> Iterator[Transaction]:
 
 def _add_child(call: Call, code: str, body: dict[str, Any]) -> None:
     name, rule = RULES[code]
-    record = open_record(call.world, name, call.now) | {"parent_id": call.record["id"]}
+    record = open_record(call.world, name, call.now, owner=call.client_id) | {"parent_id": call.record["id"]}
     if code in LEVELS:
         body["async"] = True
     child = replace(call, body=body, record=record, warnings=[])

@@ -67,7 +67,7 @@ def _claim_asked_for(call: Call) -> dict[str, Any] | None:
     activity_id = call.body.get("claims_activity_id")
     if activity_id is None:
         return None
-    record = call.world.store.activity(activity_id)
+    record = call.world.store.activity(activity_id, seen_by=call.client_id)
     if record is None or record["name"] != "claims" or "claim" not in record.get("parameters", {}):
         call.warnings.append("/claims_activity_id: no claim has this activity")
         return None
@@ -91,13 +91,13 @@ def _sent(call: Call, payer: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     body, store = call.body, call.world.store
     tracking = body.get("tracking_id", "").lower()
     if tracking:
-        found = store.activity(tracking)
+        found = store.activity(tracking, seen_by=call.client_id)
         if found is not None and "claim" in found.get("parameters", {}):
             yield found
         return
     person = body["patient"].get("id") or body.get("subscriber", {}).get("id")
     for claim in store.documents("claim", owner=person) if person else []:
-        record = store.activity(claim["activity_id"])
+        record = store.activity(claim["activity_id"], seen_by=call.client_id)
         if record is not None and record["trading_partner_id"] == payer["id"] and _fits(record["parameters"], body):
             yield record
 

@@ -34,7 +34,7 @@ def convert_claims(call: Call) -> Answer:
         return Answer(results[0])
     call.record["path"] = "batch"
     for result in results:
-        child = open_record(call.world, "claims", call.now)
+        child = open_record(call.world, "claims", call.now, owner=call.client_id)
         child |= {"parent_id": call.record["id"], "ended": "completed", "outcomes": [{"result": result}]}
         call.world.store.add_activity(child)
     return Answer(opened(call))

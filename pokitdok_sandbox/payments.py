@@ -75,12 +75,12 @@ def _found(call: Call) -> dict[str, Any]:
 
 
 def _received(call: Call) -> Iterator[dict[str, Any]]:
-    """Yield the payments that have come in by now, each with the time at which it did."""
+    """Yield the payments of the application that have come in by now, each with the time at which it did."""
     for entry in [] if call.world.settings.empty else sample("payments")["earlier"]:
         yield _earlier(entry)
     for payment in call.world.store.documents(KIND):
-        record = call.world.store.activity(payment["activity_id"]) or {}
-        if record.get("ended") == "canceled":
+        record = call.world.store.activity(payment["activity_id"], seen_by=call.client_id)
+        if record is None or record.get("ended") == "canceled":
             continue
         moments = reached(record, call.now, call.world.settings.pace)
         for moment, outcome in outcomes(record, moments):

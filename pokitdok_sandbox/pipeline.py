@@ -150,7 +150,7 @@ class Pipeline:
         handler = self.handlers.get(operation.id)
         store = self.world.store
         name = (handler.activity if handler else None) or examples.activity_name(operation)
-        call.record.update(open_record(self.world, name, call.now))
+        call.record.update(open_record(self.world, name, call.now, owner=call.client_id))
         store.add_activity(call.record)
         billed = handler is not None and handler.billed
         cost = int(billed)

@@ -10,7 +10,7 @@ from typing import Any
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS activity (
-    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, parent_id TEXT, doc TEXT NOT NULL
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL DEFAULT '', parent_id TEXT, doc TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS activity_parent ON activity (parent_id);
 CREATE TABLE IF NOT EXISTS token (id TEXT PRIMARY KEY, doc TEXT NOT NULL);
@@ -44,9 +44,17 @@ class Store:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.executescript(SCHEMA)
+            self._give_owners()
         except sqlite3.Error as error:
             self._db.close()
             raise StoreError(f"{path}: {error}. Delete it or name another file.") from None
+
+    def _give_owners(self) -> None:
+        """Bring a file of before activities had owners up to date: what is in it stays visible to all applications."""
+        columns = {row[1] for row in self._db.execute("PRAGMA table_info(activity)")}
+        if "owner" not in columns:
+            self._db.execute("ALTER TABLE activity ADD COLUMN owner TEXT NOT NULL DEFAULT ''")
+        self._db.execute("CREATE INDEX IF NOT EXISTS activity_owner ON activity (owner)")
 
     def close(self) -> None:
         """Release the database; calling it again does nothing."""
@@ -66,11 +74,11 @@ class Store:
             self._db.execute("DELETE FROM document")
 
     def add_activity(self, doc: Document) -> None:
-        """Append an activity; ``doc["id"]`` must be new."""
+        """Append an activity; ``doc["id"]`` must be new. It is of the application ``doc["owner"]``, or everybody's."""
         with self._lock:
             self._db.execute(
-                "INSERT INTO activity (id, parent_id, doc) VALUES (?, ?, ?)",
-                (doc["id"], doc.get("parent_id"), json.dumps(doc)),
+                "INSERT INTO activity (id, owner, parent_id, doc) VALUES (?, ?, ?, ?)",
+                (doc["id"], _unicode(doc.get("owner", "")), doc.get("parent_id"), json.dumps(doc)),
             )
 
     def put_activity(self, doc: Document) -> None:
@@ -78,15 +86,29 @@ class Store:
         with self._lock:
             self._db.execute("UPDATE activity SET doc = ? WHERE id = ?", (json.dumps(doc), doc["id"]))
 
-    def activity(self, activity_id: str) -> Document | None:
-        """Return one activity, or None."""
-        return self._one("SELECT doc FROM activity WHERE id = ?", activity_id)
+    def activity(self, activity_id: str, *, seen_by: str | None = None) -> Document | None:
+        """Return one activity, or None, also when ``seen_by`` names an application that it is hidden from."""
+        where, values = _seen_by(seen_by)
+        return self._one(f"SELECT doc FROM activity WHERE id = ?{where}", activity_id, *values)  # noqa: S608 - a constant
 
     def activities(
-        self, *, limit: int, offset: int, parent_id: str | None, newest_first: bool = False
+        self,
+        *,
+        limit: int,
+        offset: int,
+        parent_id: str | None,
+        newest_first: bool = False,
+        seen_by: str | None = None,
     ) -> tuple[list[Document], int]:
-        """Return one page, oldest first unless told otherwise, and how many there are in all."""
-        where, values = ("WHERE parent_id = ?", [parent_id]) if parent_id is not None else ("", [])
+        """Return one page, oldest first unless told otherwise, and how many there are in all.
+
+        With ``seen_by``, only those of this application and those that belong to none.
+        """
+        seen, values = _seen_by(seen_by)
+        where = f"WHERE true{seen}"
+        if parent_id is not None:
+            where += " AND parent_id = ?"
+            values.append(_unicode(parent_id))
         order = "DESC" if newest_first else "ASC"
         with self._lock:
             rows = self._db.execute(
@@ -175,6 +197,11 @@ class Store:
             return None
         doc: Document = json.loads(row[0])
         return doc
+
+
+def _seen_by(client_id: str | None) -> tuple[str, list[str]]:
+    """Return the condition, and its values, for what an application sees; None sees all."""
+    return ("", []) if client_id is None else (" AND owner IN (?, '')", [_unicode(client_id)])
 
 
 def _unicode(key: str) -> str:

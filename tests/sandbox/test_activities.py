@@ -174,3 +174,34 @@ async def test_descending_the_newest_activity_comes_first(api: httpx.AsyncClient
     body = (await api.get("/api/v4/activities/", params={"dir": "descending"})).json()
 
     assert [entry["name"] for entry in body["data"]] == ["activities", "tradingpartners", "claims"]
+
+
+async def test_another_application_sees_neither_the_activity_nor_the_payment_of_a_claim(
+    two_applications: tuple[httpx.AsyncClient, httpx.AsyncClient], claim: dict[str, Any], clock: Any
+) -> None:
+    one, other = two_applications
+    paid = claim | {"application_data": {"mock_claim_payment": True}}
+    claim_id = (await one.post("/api/v4/claims/", json=paid)).json()["data"]["id"]
+    canceled = await other.put(f"/api/v4/activities/{claim_id}", json={"transition": "cancel"})
+    clock.now += 1000
+    own, foreign = [(await client.get(f"/api/v4/activities/{claim_id}")) for client in (one, other)]
+    listed = (await other.get("/api/v4/activities/")).json()
+    payments = [(await client.get("/api/v4/payments/")).json()["data"] for client in (one, other)]
+    made = payments[0][-1]["id"]
+
+    assert (own.status_code, own.json()["data"]["state"]["name"]) == (200, "completed")
+    assert (canceled.status_code, foreign.status_code) == (404, 404)
+    assert foreign.json()["data"] == (await other.get(f"/api/v4/activities/{'0' * 24}")).json()["data"]
+    assert claim_id not in [entry["id"] for entry in listed["data"]]
+    assert listed["meta"]["result_count"] == len(listed["data"])
+    assert [len(found) for found in payments] == [3, 2]
+    assert (await one.get(f"/api/v4/payments/{made}/data")).status_code == 200
+    assert (await other.get(f"/api/v4/payments/{made}/data")).status_code == 404
+
+
+async def test_the_documented_activity_is_seen_by_every_application(
+    two_applications: tuple[httpx.AsyncClient, httpx.AsyncClient],
+) -> None:
+    for client in two_applications:
+        assert (await client.get(f"/api/v4/activities/{WELL_KNOWN}")).status_code == 200
+        assert (await client.get("/api/v4/activities/")).json()["data"][0]["id"] == WELL_KNOWN

@@ -122,3 +122,16 @@ async def test_a_file_of_too_many_requests_is_refused(api: httpx.AsyncClient) ->
 
     assert response.status_code == 422
     assert list(response.json()["data"]["errors"]["validation"]) == ["file"]
+
+
+async def test_the_children_of_a_batch_belong_to_the_application_that_sent_it(
+    two_applications: tuple[httpx.AsyncClient, httpx.AsyncClient],
+) -> None:
+    one, other = two_applications
+    file = {"file": ("sample.270", (SAMPLES / "eligibility.270").read_bytes())}
+    sent = await one.post(URL, files=file, data={"trading_partner_id": "MOCKPAYER"})
+    parent = {"parent_id": sent.json()["data"]["id"]}
+    (child, *_) = (await one.get("/api/v4/activities/", params=parent)).json()["data"]
+
+    assert (await other.get("/api/v4/activities/", params=parent)).json()["data"] == []
+    assert (await other.get(f"/api/v4/activities/{child['id']}")).status_code == 404

@@ -184,3 +184,19 @@ async def test_a_partner_without_claim_status_answers_500_general(
     response = await api.post(URL, json=question | {"trading_partner_id": "claims_only_mutual"})
 
     assert (response.status_code, list(response.json()["data"]["errors"])) == (500, ["general"])
+
+
+async def test_another_application_cannot_ask_about_a_claim_in_any_way(
+    two_applications: tuple[httpx.AsyncClient, httpx.AsyncClient],
+    claim: dict[str, Any],
+    question: dict[str, Any],
+    clock: Any,
+) -> None:
+    one, other = two_applications
+    claim_id = (await one.post("/api/v4/claims/", json=claim)).json()["data"]["id"]
+    clock.now += 1000
+    tracking = {"trading_partner_id": "MOCKPAYER", "tracking_id": claim_id}
+    ways = [question, tracking, question | {"claims_activity_id": claim_id}]
+    told = [[(await client.post(URL, json=way)).text for way in ways] for client in (one, other)]
+
+    assert [[claim_id.upper() in answer for answer in answers] for answers in told] == [[True] * 3, [False] * 3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -104,3 +105,25 @@ def test_a_file_that_is_no_database_is_named_with_the_remedy(tmp_path: Path) -> 
         Store(str(file))
     with pytest.raises(StoreError, match="Name a file in a folder that exists"):
         Store(str(tmp_path / "absent" / "state.sqlite"))
+
+
+def test_a_file_from_before_activities_had_owners_opens_and_stays_visible_to_all(tmp_path: Path) -> None:
+    file = str(tmp_path / "state.sqlite")
+    old = sqlite3.connect(file)
+    old.execute(
+        "CREATE TABLE activity (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, parent_id TEXT, doc TEXT NOT NULL)"
+    )
+    old.execute("""INSERT INTO activity (id, doc) VALUES ('a', '{"id": "a"}')""")
+    old.commit()
+    old.close()
+
+    for number in ("b", "c"):  # the second time there is nothing to bring up to date
+        store = Store(file)
+        store.add_activity({"id": number, "owner": "one"})
+        store.close()
+    store = Store(file)
+    assert store.activity("a", seen_by="one") == store.activity("a", seen_by="other") == {"id": "a"}
+    assert store.activity("b", seen_by="other") is None
+    assert store.activities(limit=9, offset=0, parent_id=None, seen_by="other")[1] == 1
+    assert store.activities(limit=9, offset=0, parent_id=None, seen_by="one")[1] == 3
+    store.close()
