@@ -17,16 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 from answers import largest_answer, sandbox_answer
 from peers import pydantic_writer, write_msgspec, write_pydantic, write_stock
 from tokens import token_rows
 
-from pokitdok_api import Client
-from pokitdok_api.api.trading_partners import get_trading_partner
 from pokitdok_api.models import EligibilityEnvelope
-from pokitdok_ext import connect
 from pokitdok_ext.testing import Contract
 
 ROUNDS = 15
@@ -50,7 +46,6 @@ def main() -> None:
         starting(folder)
         for size, answer in (("large", large), ("sandbox's", small)):
             reading(size, answer)
-    row("request with a cached token / static header", signed_requests(), goal=None)
     token_rows()
 
 
@@ -189,23 +184,6 @@ EligibilityEnvelope.from_dict(json.loads(content))
 """
 PYDANTIC_FIRST = "from pydantic_models import EligibilityEnvelope\nEligibilityEnvelope.model_validate_json(content)"
 MSGSPEC_FIRST = "import msgspec, msgspec_models\nmsgspec.json.decode(content, type=msgspec_models.EligibilityEnvelope)"
-
-
-def signed_requests() -> tuple[Timed, Timed]:
-    """The same call with a token from the manager and with a header set once."""
-    partner = {"meta": {"processing_time": 1}, "data": {"id": "x", "name": "X", "is_enabled": True}}
-    token = {"access_token": "t" * 40, "token_type": "bearer", "expires_in": 3600}
-
-    def platform(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json=token if request.url.path == "/oauth2/token" else partner)
-
-    transport = httpx.MockTransport(platform)
-    managed = connect("id", "secret", base_url="http://127.0.0.1:8400", transport=transport)
-    static = Client("http://127.0.0.1:8400", transport=transport, headers={"authorization": "Bearer " + "t" * 40})
-    return (
-        timed(lambda: get_trading_partner.sync("x", client=managed)),
-        timed(lambda: get_trading_partner.sync("x", client=static)),
-    )
 
 
 if __name__ == "__main__":
