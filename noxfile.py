@@ -133,6 +133,20 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Run schemathesis over the whole contract at length; `-- --seed N` gives it another seed."""
+    install(session)
+    session.run("python", "scripts/fuzz.py", "--long", *session.posargs)
+
+
+@nox.session(default=False)
+def soak(session: nox.Session) -> None:
+    """Load the sandbox with 50,000 requests, 50 in flight, and watch its memory; about five minutes."""
+    install(session)
+    session.run("python", "benchmarks/soak.py", *session.posargs)
+
+
+@nox.session(default=False)
 def lock(session: nox.Session) -> None:
     """Write requirements.lock anew from pyproject.toml: pins and hashes, no hosts."""
     session.install("uv")

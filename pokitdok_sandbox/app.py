@@ -40,6 +40,7 @@ from pokitdok_sandbox import (
     match_configs,
     oop_estimates,
     oop_prices,
+    page,
     payers,
     payments,
     pharmacy,
@@ -174,7 +175,7 @@ def create_app(
         return mark(wire.not_found(), evidence="inferred", warnings=[])
 
     app = Starlette(
-        routes=[*control.routes(world, seed), _consent_page(world, contract), *routes],
+        routes=[*page.routes(world, contract), *control.routes(world, seed), _consent_page(world, contract), *routes],
         exception_handlers={404: not_found},
         middleware=[Middleware(_Dated, clock)],
     )
@@ -185,8 +186,8 @@ def create_app(
 
 def _consent_page(world: World, contract: Contract) -> Route:
     flows = contract.document.get("components", {}).get("securitySchemes", {}).get("oauth2", {}).get("flows", {})
-    page = authorization.ConsentPage(world, flows.get("authorizationCode", {}).get("scopes", {}))
-    return Route(authorization.PATH, page.serve, methods=["GET", "POST"])
+    consent = authorization.ConsentPage(world, flows.get("authorizationCode", {}).get("scopes", {}))
+    return Route(authorization.PATH, consent.serve, methods=["GET", "POST"])
 
 
 def _literal_first(path: str) -> list[bool]:

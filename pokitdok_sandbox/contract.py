@@ -89,6 +89,12 @@ class Contract:
             if method in item
         )
 
+    @cached_property
+    def activity_names(self) -> frozenset[str]:
+        """Every name that an activity was seen with; empty when the contract has no such list."""
+        schemas = self.document.get("components", {}).get("schemas", {})
+        return frozenset(schemas.get("ActivityName", {}).get("enum", ()))
+
     def resolve(self, pointer: str) -> tuple[str, Any]:
         """Follow a pointer such as ``#/components/schemas/Meta``; return where it ends, and what is there."""
         found: Any = self.document

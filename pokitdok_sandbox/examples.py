@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from pokitdok_sandbox.contract import Operation
 
+GENERAL_NAME = "pokitdok_api"
+
 
 def lacks_example(operation: Operation, ruled: Collection[str]) -> bool:
     """Tell whether some request would have to be answered with an example that the contract does not hold.
@@ -39,6 +41,10 @@ def with_meta(example: Any, meta: Mapping[str, Any]) -> Any:
     return example | {"meta": {**meta, **counted}}
 
 
-def activity_name(operation: Operation) -> str:
-    """Return the name of the activity that a call makes: the area in its path, as most recorded names are."""
-    return operation.path.removeprefix("/api/v4/").strip("/").partition("/")[0]
+def activity_name(operation: Operation, seen: Collection[str]) -> str:
+    """Return the name of the activity that a call makes: the area in its path, as most recorded names are.
+
+    An area that no activity was ever seen named after gets the general name among those seen.
+    """
+    area = operation.path.removeprefix("/api/v4/").strip("/").partition("/")[0]
+    return area if not seen or area in seen else GENERAL_NAME

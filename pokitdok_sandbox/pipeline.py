@@ -108,7 +108,8 @@ class Pipeline:
         handler = self.handlers.get(operation.id)
         try:
             if handler is not None and handler.activity is None:
-                answer = handler.answer(replace(call, body=fields_of(operation, received)))
+                with self.world.store.transaction():
+                    answer = handler.answer(replace(call, body=fields_of(operation, received)))
                 return self._bare(operation, answer)
             settings, counters = self.world.settings, self.world.counters
             rate = counters.rate(call.client_id, call.now, settings.rate_limit)
@@ -118,7 +119,8 @@ class Pipeline:
             if handler is not None and handler.billed and mode == "production" and credits_left <= 0:
                 return self.wire.message("Payment Required", 402)
             limits = {**rate, "application_mode": mode}
-            return self._carry_out_as_activity(operation, call, request, received, limits)
+            with self.world.store.transaction():  # what a call writes is kept, whole, before its answer goes out
+                return self._carry_out_as_activity(operation, call, request, received, limits)
         except Exception as error:  # noqa: BLE001 - whatever broke, its text could quote a patient
             trace = error.__traceback__
             while trace is not None and trace.tb_next is not None:
@@ -149,7 +151,8 @@ class Pipeline:
     ) -> Response:
         handler = self.handlers.get(operation.id)
         store = self.world.store
-        name = (handler.activity if handler else None) or examples.activity_name(operation)
+        seen = self.validation.contract.activity_names
+        name = handler.activity if handler and handler.activity in seen else examples.activity_name(operation, seen)
         call.record.update(open_record(self.world, name, call.now, owner=call.client_id))
         store.add_activity(call.record)
         billed = handler is not None and handler.billed

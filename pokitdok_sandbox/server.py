@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 GRACE = 2
 """Seconds that requests under way get to end."""
+KEEP_ALIVE = 120
+"""Seconds that an idle connection stays open: longer than clients keep theirs, or it ends under a request of theirs."""
 
 
 class Sandbox:
@@ -177,6 +179,7 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 lifespan="off",
                 timeout_graceful_shutdown=GRACE,
+                timeout_keep_alive=KEEP_ALIVE,
             )
         )
         self.ready = Event()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS activity (
@@ -20,6 +23,11 @@ CREATE TABLE IF NOT EXISTS document (
 );
 """
 
+KEPT_IN_MEMORY = 5_000
+"""Without a file, of the activities that are over only about so many of the newest are kept: memory stays flat."""
+SWEEP = 500
+"""After so many new activities the old ones are dropped."""
+
 Document = dict[str, Any]
 
 
@@ -30,19 +38,23 @@ class StoreError(Exception):
 class Store:
     """Documents by id, in the order in which they were added. Safe to share between threads.
 
+    With a file, what was written outside a transaction, or inside one that ended, is on disk: it outlives a kill -9 of
+    the process and a power cut of the machine.
+
     Raises:
         StoreError: ``path`` is not a database that this sandbox can open.
     """
 
     def __init__(self, path: str | None = None) -> None:
         self._lock = RLock()
+        self._path = path
         try:
             self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
         except sqlite3.Error as error:
             raise StoreError(f"{path}: {error}. Name a file in a folder that exists and can be written.") from None
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(SCHEMA)
             self._give_owners()
         except sqlite3.Error as error:
@@ -66,9 +78,24 @@ class Store:
         if hasattr(self, "_db"):
             self._db.close()
 
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Keep all that is written inside or, when the block raises, nothing of it. Other threads wait meanwhile."""
+        with self._lock:
+            if self._db.in_transaction:  # part of the one around it
+                yield
+                return
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
     def clear(self) -> None:
         """Forget everything."""
-        with self._lock:
+        with self.transaction():
             self._db.execute("DELETE FROM activity")
             self._db.execute("DELETE FROM token")
             self._db.execute("DELETE FROM document")
@@ -76,10 +103,13 @@ class Store:
     def add_activity(self, doc: Document) -> None:
         """Append an activity; ``doc["id"]`` must be new. It is of the application ``doc["owner"]``, or everybody's."""
         with self._lock:
-            self._db.execute(
+            row = self._db.execute(
                 "INSERT INTO activity (id, owner, parent_id, doc) VALUES (?, ?, ?, ?)",
                 (doc["id"], _unicode(doc.get("owner", "")), doc.get("parent_id"), json.dumps(doc)),
-            )
+            ).lastrowid
+            if self._path is None and row is not None and row > KEPT_IN_MEMORY and row % SWEEP == 0:
+                over = "json_extract(doc, '$.ended') IS NOT NULL"
+                self._db.execute(f"DELETE FROM activity WHERE seq <= ? AND {over}", (row - KEPT_IN_MEMORY,))  # noqa: S608 - a constant
 
     def put_activity(self, doc: Document) -> None:
         """Replace the activity that has the id of ``doc``."""
@@ -127,6 +157,17 @@ class Store:
     def token(self, digest: str) -> Document | None:
         """Return what is known about a token, or None."""
         return self._one("SELECT doc FROM token WHERE id = ?", digest)
+
+    def tokens(self, now: float, *, limit: int) -> tuple[list[Document], int]:
+        """Return the newest tokens and codes that have not ended, newest first, and how many there are in all."""
+        where = "json_extract(doc, '$.expires') > ?"
+        with self._lock:
+            rows = self._db.execute(
+                f"SELECT doc FROM token WHERE {where} ORDER BY rowid DESC LIMIT ?",  # noqa: S608 - a constant
+                (now, limit),
+            ).fetchall()
+            count: int = self._db.execute(f"SELECT count(*) FROM token WHERE {where}", (now,)).fetchone()[0]  # noqa: S608
+        return [json.loads(row[0]) for row in rows], count
 
     def use_token(self, digest: str) -> bool:
         """Mark a token as used; tell whether this was the first use."""

@@ -31,7 +31,7 @@ class Validation:
     """Validates against schemas of the contract, given as pointers into it; each is compiled when first used."""
 
     def __init__(self, contract: Contract) -> None:
-        self._contract = contract
+        self.contract = contract
         self._registry = jsonschema_rs.Registry([(URN, _without_code_lists(contract.document))])
         self._validators: dict[tuple[str, bool], jsonschema_rs.Validator] = {}
 
@@ -90,7 +90,7 @@ class Validation:
         """Yield the schema and all that it refers to or is composed of."""
         yield schema
         if "$ref" in schema:
-            yield from self._parts(self._contract.resolve(schema["$ref"])[1])
+            yield from self._parts(self.contract.resolve(schema["$ref"])[1])
         for keyword in ("allOf", "anyOf", "oneOf"):
             for sub in schema.get(keyword, ()):
                 yield from self._parts(sub)

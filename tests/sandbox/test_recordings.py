@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "platform" / "recordings"
 ACCEPTED = Path(__file__).parent / "accepted_differences.yaml"
+LOGIN = (Settings().client_id, Settings().client_secret)
+OWN_IDS = {
+    "/api/v4/identity": "uuid",
+    "/api/v4/schedule/appointments": "pd_appointment_uuid",
+    "/api/v4/schedule/appointmenttypes": "appointment_type_uuid",
+    "/api/v4/schedule/schedulers": "scheduler_uuid",
+}
+"""Collections whose recorded ids nobody else has, and the member that holds an id of this sandbox."""
 ANY_SCOPE = "user_schedule business_schedule"
 HISTORY = ("/data/parameters", "/data/result")
 """In a list of activities these tell what an account had done before, not how the platform answers."""
@@ -39,12 +47,13 @@ def operation_of(method: str, path: str) -> str | None:
 
 
 def recorded() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Yield where each recorded request went, the request and its answer. Outside the contract: method and path."""
     for file in sorted(RECORDINGS.glob("*/*.yaml")):
         for interaction in yaml.safe_load(file.read_text(encoding="utf-8"))["interactions"]:
             request = interaction["request"]
-            operation = operation_of(request["method"], urlsplit(request["uri"]).path)
-            if operation is not None and operation != "create_token":
-                yield operation, request, interaction["response"]
+            path = urlsplit(request["uri"]).path
+            address = f"{request['method']} {path}"
+            yield operation_of(request["method"], path) or address, request, interaction["response"]
 
 
 def differences(theirs: Any, ours: Any, place: str = "") -> Iterator[str]:
@@ -73,44 +82,65 @@ def union(items: list[Any]) -> Any:
     return found
 
 
+async def sent_again(api: httpx.AsyncClient, scoped: str, request: Any, response: Any) -> httpx.Response:
+    """Send a recorded request with the credentials and ids of this sandbox in place of those of the recording."""
+    status = response["status"]["code"]
+    body = request["body"] or ""
+    headers = {"content-type": request["headers"].get("Content-Type", ["application/json"])[0]} if body else {}
+    url = urlsplit(request["uri"])
+    path = url.path
+    login = None
+    if path == "/oauth2/token":
+        headers["authorization"] = ""
+        if "client_id" in body:
+            body = body.replace("client_id=REDACTED", f"client_id={LOGIN[0]}")
+            body = body.replace("client_secret=REDACTED", f"client_secret={LOGIN[1]}")
+        elif status == 200:  # credentials in the URL, which the recording was cleaned of
+            login = LOGIN
+    elif status == 401:
+        headers["authorization"] = ""
+    elif status != 403:
+        headers["authorization"] = f"Bearer {scoped}"
+    collection, _, given = path.rpartition("/")
+    if given and collection in OWN_IDS:
+        known = (await api.get(f"{collection}/", headers={"authorization": f"Bearer {scoped}"})).json()["data"]
+        path = f"{collection}/{known[0][OWN_IDS[collection]] if known else given}"
+    target = f"{path}?{url.query}" if url.query else path
+    return await api.request(request["method"], target, content=body.encode(), headers=headers, auth=login)
+
+
 async def differing(api: httpx.AsyncClient) -> set[tuple[str, str]]:
     """Return the differences; an answer that is an example of the contract is compared without its members."""
     found: set[tuple[str, str]] = set()
     form = {"grant_type": "client_credentials", "scope": ANY_SCOPE}
-    login = (Settings().client_id, Settings().client_secret)
-    scoped = (await api.post("/oauth2/token", data=form, auth=login)).json()["access_token"]
+    scoped = (await api.post("/oauth2/token", data=form, auth=LOGIN)).json()["access_token"]
     for operation, request, response in recorded():
-        url = urlsplit(request["uri"])
-        kind = request["headers"].get("Content-Type", ["application/json"])[0]
-        headers = {"content-type": kind} if request["body"] else {}
-        if response["status"]["code"] == 401:
-            headers["authorization"] = ""
-        elif response["status"]["code"] != 403:
-            headers["authorization"] = f"Bearer {scoped}"
-        ours = await api.request(
-            request["method"], f"{url.path}?{url.query}", content=request["body"] or b"", headers=headers
-        )
-        if ours.status_code != response["status"]["code"]:
-            found.add((operation, "status"))
+        ours = await sent_again(api, scoped, request, response)
+        status, kind = response["status"]["code"], response["headers"].get("Content-Type", [None])[0]
+        if ours.status_code != status:
+            found.add((operation, f"status {status}, here {ours.status_code}"))
             continue
-        if ours.headers.get("content-type") != response["headers"].get("Content-Type", [None])[0]:
+        if ours.headers.get("content-type") != kind:
             found.add((operation, "content-type"))
         if ours.headers["x-sandbox-answer"] == "example":
             continue
-        if not response["body"]["string"]:
-            assert ours.content == b""
+        recorded_body = response["body"]["string"]
+        if not recorded_body.startswith("{"):  # a redirect, a 405, an empty 204: their texts are nobody's contract
+            if bool(recorded_body) != bool(ours.content):
+                found.add((operation, "body"))
             continue
-        for place in differences(json.loads(response["body"]["string"]), ours.json()):
+        for place in differences(json.loads(recorded_body), ours.json()):
             if operation != "list_activities" or not place.startswith(HISTORY):
                 found.add((operation, place))
     return found
 
 
 @pytest.mark.shared
-async def test_each_recorded_request_is_answered_in_the_recorded_form(api: httpx.AsyncClient) -> None:
-    served = {operation.id for operation in load_contract().operations}
+async def test_each_recorded_request_is_answered_with_the_recorded_status_in_the_recorded_form(
+    api: httpx.AsyncClient,
+) -> None:
     entries = yaml.safe_load(ACCEPTED.read_text(encoding="utf-8"))
-    accepted = {(entry["operation"], entry["member"]) for entry in entries if entry["operation"] in served}
+    accepted = {(entry["operation"], entry["member"]) for entry in entries}
     found = await differing(api)
 
     assert sorted(found - accepted) == []
@@ -118,14 +148,15 @@ async def test_each_recorded_request_is_answered_in_the_recorded_form(api: httpx
 
 
 @pytest.mark.shared
-def test_the_recordings_reach_every_area() -> None:
-    assert {operation for operation, _, _ in recorded()} >= {
-        "list_activities",
-        "check_eligibility",
-        "submit_claim",
-        "list_trading_partners",
-        "get_trading_partner",
-    }
+def test_no_recording_is_left_out() -> None:
+    assert len(list(recorded())) == 200
+
+
+def test_each_accepted_difference_has_its_reason() -> None:
+    entries = yaml.safe_load(ACCEPTED.read_text(encoding="utf-8"))
+
+    assert [entry for entry in entries if not entry["why"].strip()] == []
+    assert len({(entry["operation"], entry["member"]) for entry in entries}) == len(entries)
 
 
 @pytest.mark.parametrize(

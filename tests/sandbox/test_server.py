@@ -182,7 +182,9 @@ def test_an_option_that_cannot_be_served_is_one_clear_line_and_exit_2(options: l
     assert word in err
 
 
-@pytest.mark.parametrize("module", ["starlette", "uvicorn", "jsonschema_rs", "yaml", "python_multipart"])
+@pytest.mark.parametrize(
+    "module", ["starlette", "uvicorn", "jsonschema_rs", "yaml", "python_multipart", "swagger_ui_bundle"]
+)
 def test_a_missing_extra_is_named_with_the_line_that_installs_it(module: str) -> None:
     without = (
         f"import sys, runpy; sys.modules[{module!r}] = None; sys.argv[1:] = ['--port', '0'];"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pokitdok_sandbox.store import Store, StoreError
+from pokitdok_sandbox.store import KEPT_IN_MEMORY, SWEEP, Store, StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,3 +127,60 @@ def test_a_file_from_before_activities_had_owners_opens_and_stays_visible_to_all
     assert store.activities(limit=9, offset=0, parent_id=None, seen_by="other")[1] == 1
     assert store.activities(limit=9, offset=0, parent_id=None, seen_by="one")[1] == 3
     store.close()
+
+
+def test_a_transaction_that_raises_keeps_nothing_of_itself(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "state.sqlite"))
+    store.add_activity({"id": "before"})
+
+    def fail() -> None:
+        with store.transaction():
+            store.add_activity({"id": "inside"})
+            with store.transaction():
+                store.put_activity({"id": "before", "changed": True})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+
+    assert store.activity("inside") is None
+    assert store.activity("before") == {"id": "before"}
+
+
+def test_threads_wait_for_a_transaction_to_end() -> None:
+    store = Store()
+    store.add_activity({"id": "count", "n": 0})
+
+    def count() -> None:
+        for _ in range(100):
+            with store.transaction():
+                doc = store.activity("count")
+                assert doc is not None
+                store.put_activity(doc | {"n": doc["n"] + 1})
+
+    threads = [Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert store.activity("count") == {"id": "count", "n": 400}
+
+
+def test_memory_keeps_the_newest_activities_and_all_that_are_not_over() -> None:
+    store = Store()
+    for number in range(KEPT_IN_MEMORY + 2 * SWEEP):
+        store.add_activity({"id": str(number), "ended": None if number < 3 else "completed"})
+
+    page, count = store.activities(limit=4, offset=0, parent_id=None)
+    assert count <= KEPT_IN_MEMORY + 3
+    assert [doc["id"] for doc in page] == ["0", "1", "2", str(2 * SWEEP)]
+
+
+def test_a_file_keeps_every_activity(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "state.sqlite"))
+    with store.transaction():
+        for number in range(KEPT_IN_MEMORY + 2 * SWEEP):
+            store.add_activity({"id": str(number), "ended": "completed"})
+
+    assert store.activities(limit=1, offset=0, parent_id=None)[1] == KEPT_IN_MEMORY + 2 * SWEEP

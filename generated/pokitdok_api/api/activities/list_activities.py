@@ -75,14 +75,16 @@ def sync_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
+        InvalidRequestError: Status 422.
         AuthenticationError: Status 401.
         RateLimitError: Status 403.
         ScopeError: Status 403.
+        TradingPartnerRejectionError: Status 422.
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
-    Evidence: recorded (200 recorded, 401 recorded, 403 documented, 500 inferred, default inferred)
+    Evidence: recorded (200 recorded, 401 recorded, 403 documented, 422 inferred, 500 inferred, default inferred)
     """
 
     return client.call(
@@ -128,14 +130,16 @@ def sync(
         The content of the answer.
 
     Raises:
+        InvalidRequestError: Status 422.
         AuthenticationError: Status 401.
         RateLimitError: Status 403.
         ScopeError: Status 403.
+        TradingPartnerRejectionError: Status 422.
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
-    Evidence: recorded (200 recorded, 401 recorded, 403 documented, 500 inferred, default inferred)
+    Evidence: recorded (200 recorded, 401 recorded, 403 documented, 422 inferred, 500 inferred, default inferred)
     """
 
     return client.call(
@@ -181,14 +185,16 @@ async def asyncio_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
+        InvalidRequestError: Status 422.
         AuthenticationError: Status 401.
         RateLimitError: Status 403.
         ScopeError: Status 403.
+        TradingPartnerRejectionError: Status 422.
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
-    Evidence: recorded (200 recorded, 401 recorded, 403 documented, 500 inferred, default inferred)
+    Evidence: recorded (200 recorded, 401 recorded, 403 documented, 422 inferred, 500 inferred, default inferred)
     """
 
     return await client.acall(
@@ -234,14 +240,16 @@ async def asyncio(
         The content of the answer.
 
     Raises:
+        InvalidRequestError: Status 422.
         AuthenticationError: Status 401.
         RateLimitError: Status 403.
         ScopeError: Status 403.
+        TradingPartnerRejectionError: Status 422.
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
-    Evidence: recorded (200 recorded, 401 recorded, 403 documented, 500 inferred, default inferred)
+    Evidence: recorded (200 recorded, 401 recorded, 403 documented, 422 inferred, 500 inferred, default inferred)
     """
 
     return (

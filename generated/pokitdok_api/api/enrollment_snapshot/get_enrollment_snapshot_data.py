@@ -66,17 +66,19 @@ def sync_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
+        InvalidRequestError: Status 422.
         AuthenticationError: Status 401.
         PaymentRequiredError: Status 402.
         RateLimitError: Status 403.
         ScopeError: Status 403.
         NotFoundError: Status 404.
+        TradingPartnerRejectionError: Status 422.
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
-    Evidence: documented (200 documented, 401 documented, 402 documented, 403 documented, 404 inferred, 500 inferred,
-    default inferred)
+    Evidence: documented (200 documented, 401 documented, 402 documented, 403 documented, 404 inferred, 422 inferred, 500
+    inferred, default inferred)
     """
 
     return client.call(
@@ -114,17 +116,19 @@ def sync(
         The content of the answer.
 
     Raises:
+        InvalidRequestError: Status 422.
         AuthenticationError: Status 401.
         PaymentRequiredError: Status 402.
         RateLimitError: Status 403.
         ScopeError: Status 403.
         NotFoundError: Status 404.
+        TradingPartnerRejectionError: Status 422.
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
-    Evidence: documented (200 documented, 401 documented, 402 documented, 403 documented, 404 inferred, 500 inferred,
-    default inferred)
+    Evidence: documented (200 documented, 401 documented, 402 documented, 403 documented, 404 inferred, 422 inferred, 500
+    inferred, default inferred)
     """
 
     return client.call(
@@ -162,17 +166,19 @@ async def asyncio_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
+        InvalidRequestError: Status 422.
         AuthenticationError: Status 401.
         PaymentRequiredError: Status 402.
         RateLimitError: Status 403.
         ScopeError: Status 403.
         NotFoundError: Status 404.
+        TradingPartnerRejectionError: Status 422.
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
-    Evidence: documented (200 documented, 401 documented, 402 documented, 403 documented, 404 inferred, 500 inferred,
-    default inferred)
+    Evidence: documented (200 documented, 401 documented, 402 documented, 403 documented, 404 inferred, 422 inferred, 500
+    inferred, default inferred)
     """
 
     return await client.acall(
@@ -210,17 +216,19 @@ async def asyncio(
         The content of the answer.
 
     Raises:
+        InvalidRequestError: Status 422.
         AuthenticationError: Status 401.
         PaymentRequiredError: Status 402.
         RateLimitError: Status 403.
         ScopeError: Status 403.
         NotFoundError: Status 404.
+        TradingPartnerRejectionError: Status 422.
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
-    Evidence: documented (200 documented, 401 documented, 402 documented, 403 documented, 404 inferred, 500 inferred,
-    default inferred)
+    Evidence: documented (200 documented, 401 documented, 402 documented, 403 documented, 404 inferred, 422 inferred, 500
+    inferred, default inferred)
     """
 
     return (

@@ -61,17 +61,18 @@ def sync_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
-        InvalidRequestError: Status 400.
+        InvalidRequestError: Status 400 or 422.
         AuthenticationError: Status 401.
         PaymentRequiredError: Status 402.
         RateLimitError: Status 403.
         ScopeError: Status 403.
+        TradingPartnerRejectionError: Status 422.
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
-    Evidence: documented (200 documented, 400 documented, 401 documented, 402 documented, 403 documented, 500 inferred,
-    default inferred)
+    Evidence: documented (200 documented, 400 documented, 401 documented, 402 documented, 403 documented, 422 inferred,
+    500 inferred, default inferred)
     """
 
     return client.call(
@@ -105,17 +106,18 @@ def sync(
         The content of the answer.
 
     Raises:
-        InvalidRequestError: Status 400.
+        InvalidRequestError: Status 400 or 422.
         AuthenticationError: Status 401.
         PaymentRequiredError: Status 402.
         RateLimitError: Status 403.
         ScopeError: Status 403.
+        TradingPartnerRejectionError: Status 422.
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
-    Evidence: documented (200 documented, 400 documented, 401 documented, 402 documented, 403 documented, 500 inferred,
-    default inferred)
+    Evidence: documented (200 documented, 400 documented, 401 documented, 402 documented, 403 documented, 422 inferred,
+    500 inferred, default inferred)
     """
 
     return client.call(
@@ -149,17 +151,18 @@ async def asyncio_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
-        InvalidRequestError: Status 400.
+        InvalidRequestError: Status 400 or 422.
         AuthenticationError: Status 401.
         PaymentRequiredError: Status 402.
         RateLimitError: Status 403.
         ScopeError: Status 403.
+        TradingPartnerRejectionError: Status 422.
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
-    Evidence: documented (200 documented, 400 documented, 401 documented, 402 documented, 403 documented, 500 inferred,
-    default inferred)
+    Evidence: documented (200 documented, 400 documented, 401 documented, 402 documented, 403 documented, 422 inferred,
+    500 inferred, default inferred)
     """
 
     return await client.acall(
@@ -193,17 +196,18 @@ async def asyncio(
         The content of the answer.
 
     Raises:
-        InvalidRequestError: Status 400.
+        InvalidRequestError: Status 400 or 422.
         AuthenticationError: Status 401.
         PaymentRequiredError: Status 402.
         RateLimitError: Status 403.
         ScopeError: Status 403.
+        TradingPartnerRejectionError: Status 422.
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
-    Evidence: documented (200 documented, 400 documented, 401 documented, 402 documented, 403 documented, 500 inferred,
-    default inferred)
+    Evidence: documented (200 documented, 400 documented, 401 documented, 402 documented, 403 documented, 422 inferred,
+    500 inferred, default inferred)
     """
 
     return (

@@ -71,15 +71,18 @@ def sync_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
+        InvalidRequestError: Status 422.
         AuthenticationError: Status 401.
         PaymentRequiredError: Status 402.
         RateLimitError: Status 403.
         ScopeError: Status 403.
+        TradingPartnerRejectionError: Status 422.
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
-    Evidence: documented (200 documented, 401 documented, 402 documented, 403 documented, 500 inferred, default inferred)
+    Evidence: documented (200 documented, 401 documented, 402 documented, 403 documented, 422 inferred, 500 inferred,
+    default inferred)
     """
 
     return client.call(
@@ -120,15 +123,18 @@ def sync(
         The content of the answer.
 
     Raises:
+        InvalidRequestError: Status 422.
         AuthenticationError: Status 401.
         PaymentRequiredError: Status 402.
         RateLimitError: Status 403.
         ScopeError: Status 403.
+        TradingPartnerRejectionError: Status 422.
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
-    Evidence: documented (200 documented, 401 documented, 402 documented, 403 documented, 500 inferred, default inferred)
+    Evidence: documented (200 documented, 401 documented, 402 documented, 403 documented, 422 inferred, 500 inferred,
+    default inferred)
     """
 
     return client.call(
@@ -169,15 +175,18 @@ async def asyncio_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
+        InvalidRequestError: Status 422.
         AuthenticationError: Status 401.
         PaymentRequiredError: Status 402.
         RateLimitError: Status 403.
         ScopeError: Status 403.
+        TradingPartnerRejectionError: Status 422.
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
-    Evidence: documented (200 documented, 401 documented, 402 documented, 403 documented, 500 inferred, default inferred)
+    Evidence: documented (200 documented, 401 documented, 402 documented, 403 documented, 422 inferred, 500 inferred,
+    default inferred)
     """
 
     return await client.acall(
@@ -218,15 +227,18 @@ async def asyncio(
         The content of the answer.
 
     Raises:
+        InvalidRequestError: Status 422.
         AuthenticationError: Status 401.
         PaymentRequiredError: Status 402.
         RateLimitError: Status 403.
         ScopeError: Status 403.
+        TradingPartnerRejectionError: Status 422.
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
-    Evidence: documented (200 documented, 401 documented, 402 documented, 403 documented, 500 inferred, default inferred)
+    Evidence: documented (200 documented, 401 documented, 402 documented, 403 documented, 422 inferred, 500 inferred,
+    default inferred)
     """
 
     return (

@@ -127,15 +127,18 @@ def sync_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
+        InvalidRequestError: Status 422.
         AuthenticationError: Status 401.
         PaymentRequiredError: Status 402.
         RateLimitError: Status 403.
         ScopeError: Status 403.
+        TradingPartnerRejectionError: Status 422.
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
-    Evidence: recorded (200 recorded, 401 documented, 402 documented, 403 documented, 500 inferred, default inferred)
+    Evidence: recorded (200 recorded, 401 documented, 402 documented, 403 documented, 422 inferred, 500 inferred, default
+    inferred)
     """
 
     return client.call(
@@ -219,15 +222,18 @@ def sync(
         The content of the answer.
 
     Raises:
+        InvalidRequestError: Status 422.
         AuthenticationError: Status 401.
         PaymentRequiredError: Status 402.
         RateLimitError: Status 403.
         ScopeError: Status 403.
+        TradingPartnerRejectionError: Status 422.
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
-    Evidence: recorded (200 recorded, 401 documented, 402 documented, 403 documented, 500 inferred, default inferred)
+    Evidence: recorded (200 recorded, 401 documented, 402 documented, 403 documented, 422 inferred, 500 inferred, default
+    inferred)
     """
 
     return client.call(
@@ -311,15 +317,18 @@ async def asyncio_detailed(
         The whole answer; `parsed` is its content.
 
     Raises:
+        InvalidRequestError: Status 422.
         AuthenticationError: Status 401.
         PaymentRequiredError: Status 402.
         RateLimitError: Status 403.
         ScopeError: Status 403.
+        TradingPartnerRejectionError: Status 422.
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
-    Evidence: recorded (200 recorded, 401 documented, 402 documented, 403 documented, 500 inferred, default inferred)
+    Evidence: recorded (200 recorded, 401 documented, 402 documented, 403 documented, 422 inferred, 500 inferred, default
+    inferred)
     """
 
     return await client.acall(
@@ -403,15 +412,18 @@ async def asyncio(
         The content of the answer.
 
     Raises:
+        InvalidRequestError: Status 422.
         AuthenticationError: Status 401.
         PaymentRequiredError: Status 402.
         RateLimitError: Status 403.
         ScopeError: Status 403.
+        TradingPartnerRejectionError: Status 422.
         ServerError: Status 500.
         APIError: Any other error of the API; the above are kinds of it.
         InvalidResponseError: A success that cannot be read.
 
-    Evidence: recorded (200 recorded, 401 documented, 402 documented, 403 documented, 500 inferred, default inferred)
+    Evidence: recorded (200 recorded, 401 documented, 402 documented, 403 documented, 422 inferred, 500 inferred, default
+    inferred)
     """
 
     return (
