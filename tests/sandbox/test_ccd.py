@@ -14,7 +14,7 @@ async def test_a_request_is_kept_and_answered_with_nothing_that_nobody_knows(api
     kept = (await api.get(f"/api/v4/activities/{activity_id}")).json()["data"]
 
     assert (response.json()["data"], response.headers["x-sandbox-evidence"]) == ({}, "inferred")
-    assert (kept["name"], kept["parameters"]) == ("ccd", {"trading_partner_id": "MOCKPAYER"})
+    assert (kept["name"], kept["parameters"]) == ("pokitdok_api", {"trading_partner_id": "MOCKPAYER"})
 
 
 async def test_an_unknown_partner_is_an_error_of_the_query(api: httpx.AsyncClient) -> None:

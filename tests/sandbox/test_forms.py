@@ -176,7 +176,7 @@ async def test_an_example_gets_the_meta_of_its_call_and_makes_an_activity(
     counted = (await boats.get("/api/v4/boats/harbor?berth=1")).json()["meta"]
 
     activity = harbor.state.world.store.activity(meta["activity_id"])
-    assert (activity["name"], activity["ended"]) == ("boats", "completed")
+    assert (activity["name"], activity["ended"]) == ("pokitdok_api", "completed")
     assert "result_count" not in meta
     assert counted["result_count"] == 2
     assert "credits_billed" not in counted
