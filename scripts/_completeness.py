@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from _contract import Contract, GenerationError
+from _contract import Contract, GenerationError, OperationFacts
 from _forms import MULTIPART, Form, Forms
 from openapi_python_client.strings import ClassName, PythonIdentifier
 
@@ -26,23 +26,42 @@ AS_THEY_COME = {"Any", "File", "None", "Unset", "bool", "float", "int", "str"}
 FUNCTIONS = {"sync", "sync_detailed", "asyncio", "asyncio_detailed"}
 
 
+FORBIDDEN_PARAMETERS = frozenset({"body", "client", "timeout"})
+"""Arguments that every generated function has."""
+
+
 def check_names(contract: Contract, forms: Forms) -> None:
     """Raise GenerationError if two names of the contract become one, or one hides a name of ours."""
-    problems = [
-        f"component {name}: the name is taken" for name in contract.schemas if _class(name) in FORBIDDEN_COMPONENTS
-    ]
-    problems += _collisions("components", contract.schemas, _module)
-    problems += _collisions("functions", forms.by_name, lambda name: PythonIdentifier(name, "field_"))
+    _fail([message for _, message in name_problems(contract, forms)])
+
+
+def name_problems(contract: Contract, forms: Forms) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Where in the document a name cannot stay, and why: two become one, or one hides a name of ours."""
+    schemas = ("components", "schemas")
     for name in contract.schemas:
-        taken = FORBIDDEN_PROPERTIES & {PythonIdentifier(key, "field_") for key in contract.properties(name)}
-        problems += [f"{name}.{key}: the name is taken by a method of every model" for key in sorted(taken)]
-        problems += _enum_names(name, contract.schemas[name])
-    problems += [
-        f"operationId {name}: write it as {PythonIdentifier(name, 'field_')}"
-        for name in contract.operations
-        if PythonIdentifier(name, "field_") != name
-    ]
-    _fail(problems)
+        if _class(name) in FORBIDDEN_COMPONENTS:
+            yield (*schemas, name), f"component {name}: the name is taken"
+    for name, message in _collisions("components", contract.schemas, _module):
+        yield (*schemas, name), message
+    for name, message in _collisions("functions", forms.by_name, lambda name: PythonIdentifier(name, "field_")):
+        yield _pointer(forms.by_name[name].operation), message
+    for name in contract.schemas:
+        for key in contract.properties(name):
+            if PythonIdentifier(key, "field_") in FORBIDDEN_PROPERTIES:
+                message = f"{name}.{key}: the name is taken by a method of every model"
+                yield (*schemas, name, "properties", key), message
+        for message in _enum_names(name, contract.schemas[name]):
+            yield (*schemas, name, "x-enum-varnames"), message
+    for name, operation in contract.operations.items():
+        if PythonIdentifier(name, "field_") != name:
+            yield _pointer(operation), f"operationId {name}: write it as {PythonIdentifier(name, 'field_')}"
+        for parameter in operation.parameters:
+            if PythonIdentifier(parameter.name, "field_") in FORBIDDEN_PARAMETERS:
+                yield _pointer(operation), f"{name}: a parameter named {parameter.name} collides with an argument of ours"
+
+
+def _pointer(operation: OperationFacts) -> tuple[str, ...]:
+    return ("paths", operation.path, operation.method.lower(), "operationId")
 
 
 def _enum_names(name: str, schema: dict[str, Any]) -> list[str]:
@@ -52,7 +71,8 @@ def _enum_names(name: str, schema: dict[str, Any]) -> list[str]:
         return [f"{name}: x-enum-varnames is missing; without it the names of codes change as codes are added"]
     if len(names) != len(codes):
         return [f"{name}: {len(codes)} codes and {len(names)} x-enum-varnames"]
-    return _collisions(f"codes of {name}", names, lambda each: PythonIdentifier(each, "field_"))
+    found = _collisions(f"codes of {name}", names, lambda each: PythonIdentifier(each, "field_"))
+    return [message for _, message in found]
 
 
 def check_completeness(contract: Contract, forms: Forms, output: Path) -> None:
@@ -158,15 +178,14 @@ def _module(name: str) -> str:
     return PythonIdentifier(_class(name), "field_")
 
 
-def _collisions(kind: str, names: Iterable[str], become: Any) -> list[str]:
+def _collisions(kind: str, names: Iterable[str], become: Any) -> Iterator[tuple[str, str]]:
+    """Names that become what an earlier one became, with the message."""
     seen: dict[str, str] = {}
-    problems = []
     for name in names:
         key = become(name).lower()
         if key in seen:
-            problems.append(f"{kind} {seen[key]} and {name} would both become {become(name)}: rename one")
+            yield name, f"{kind} {seen[key]} and {name} would both become {become(name)}: rename one"
         seen[key] = name
-    return problems
 
 
 def _difference(kind: str, expected: set[Any], found: set[Any]) -> list[str]:

@@ -98,9 +98,6 @@ class Endpoints:
         arguments = self._models.code(sent=True)
         path = [_parameter(prop, described, arguments) for prop in endpoint.path_parameters]
         query = [_parameter(prop, described, arguments) for prop in endpoint.query_parameters]
-        taken = {"client", "timeout", "body"} & {each.name for each in (*path, *query)}
-        if taken:
-            raise GenerationError(f"{facts.id}: a parameter named {taken.pop()} collides with an argument of ours")
         body = self._body(endpoint, form, arguments)
         result = self._models.code(sent=False)
         success = _success(endpoint, form)
