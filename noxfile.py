@@ -81,6 +81,13 @@ def generate(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def spec_change(session: nox.Session) -> None:
+    """Say what a change of openapi.yaml means; `-- --base FILE|REV --markdown FILE` for another base and a file."""
+    install(session)
+    session.run("python", "scripts/spec_change.py", *session.posargs)
+
+
+@nox.session(default=False)
 def record(session: nox.Session) -> None:
     """Record all cassettes anew from the sandbox, in this process, without network."""
     install(session)

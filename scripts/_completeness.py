@@ -57,7 +57,10 @@ def name_problems(contract: Contract, forms: Forms) -> Iterator[tuple[tuple[str,
             yield _pointer(operation), f"operationId {name}: write it as {PythonIdentifier(name, 'field_')}"
         for parameter in operation.parameters:
             if PythonIdentifier(parameter.name, "field_") in FORBIDDEN_PARAMETERS:
-                yield _pointer(operation), f"{name}: a parameter named {parameter.name} collides with an argument of ours"
+                yield (
+                    _pointer(operation),
+                    f"{name}: a parameter named {parameter.name} collides with an argument of ours",
+                )
 
 
 def _pointer(operation: OperationFacts) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What a change of the contract is: how much it asks of callers, where it stands, and why. Finding them is elsewhere."""
+"""What a change of the contract is: how much it asks of callers, where it stands, and why."""
 
 from __future__ import annotations
 

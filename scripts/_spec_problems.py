@@ -67,11 +67,10 @@ def _shape(source: Source) -> Iterator[Problem]:
         for each in error.errors(include_input=False, include_url=False):
             pointer = _existing(source.document, each["loc"])
             yield source.problem(pointer, f"{_words(pointer)}: {each['msg'][0].lower()}{each['msg'][1:]}")
-    schemas = source.document.get("components", {}).get("schemas", {})
-    for name, schema in schemas.items() if isinstance(schemas, dict) else ():
+        return
+    schemas = (source.document.get("components") or {}).get("schemas") or {}
+    for name, schema in schemas.items():
         try:
-            if not isinstance(schema, dict):
-                raise TypeError
             jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema})
         except jsonschema_rs.ValidationError as error:
             pointer = ("components", "schemas", name, *error.instance_path)
@@ -98,7 +97,9 @@ def _extensions(source: Source) -> Iterator[Problem]:
                 yield source.problem((*pointer, mark), f"{_words(pointer)}: {mark} is true or false")
         names = node.get("x-enum-varnames", [])
         if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
-            yield source.problem((*pointer, "x-enum-varnames"), f"{_words(pointer)}: x-enum-varnames is a list of names")
+            yield source.problem(
+                (*pointer, "x-enum-varnames"), f"{_words(pointer)}: x-enum-varnames is a list of names"
+            )
         if node.get("x-evidence", "inferred") not in EVIDENCE:
             yield source.problem((*pointer, "x-evidence"), f"{_words(pointer)}: x-evidence is {', '.join(EVIDENCE)}")
         for key in ("x-evidence-by-status", "x-documented", "x-paging"):
@@ -106,7 +107,7 @@ def _extensions(source: Source) -> Iterator[Problem]:
                 yield source.problem((*pointer, key), f"{_words(pointer)}: {key} is a mapping")
         properties = node.get("properties")
         for name in node.get("required", ()) if isinstance(properties, dict) and "allOf" not in node else ():
-            if name not in properties:
+            if isinstance(properties, dict) and name not in properties:
                 message = f"{_words(pointer)}: required names {name}, which is no property of it"
                 yield source.problem((*pointer, "required"), message)
 
@@ -172,7 +173,9 @@ def _operations(source: Source) -> Iterator[Problem]:
             nodes = [resolve(node) for node in (*item.get("parameters", ()), *definition.get("parameters", ()))]
             declared = {node["name"] for node in nodes if node["in"] == "path"}
             for each in sorted(declared ^ set(re.findall(r"\{([^}]+)\}", path))):
-                yield source.problem(pointer, f"{place}: {each} stands in the path or among its parameters, not in both")
+                yield source.problem(
+                    pointer, f"{place}: {each} stands in the path or among its parameters, not in both"
+                )
             yield from _media(source, pointer, resolve(definition.get("requestBody", {})))
 
 
@@ -191,7 +194,9 @@ def walk(node: Any, pointer: Pointer) -> Iterator[tuple[Pointer, Mapping[str, An
     if not isinstance(node, dict):
         return
     # In a map of names every key is a name, and `properties` may be the name of a property.
-    named = bool(pointer) and pointer[-1] in MAPS and not (len(pointer) > 1 and pointer[-2] in {"properties", "examples"})
+    named = (
+        bool(pointer) and pointer[-1] in MAPS and not (len(pointer) > 1 and pointer[-2] in {"properties", "examples"})
+    )
     if not named:
         yield pointer, node
     for key, child in node.items():
@@ -203,13 +208,10 @@ def _existing(document: Any, steps: tuple[str | int, ...]) -> Pointer:
     """As much of *steps* as the document has; the validator puts names of its own between them."""
     pointer: list[str | int] = []
     for step in steps:
-        if isinstance(document, dict) and step in document:
+        inside = isinstance(document, dict) and step in document
+        if inside or (isinstance(document, list) and isinstance(step, int) and step < len(document)):
             document = document[step]
-        elif isinstance(document, list) and isinstance(step, int) and step < len(document):
-            document = document[step]
-        else:
-            continue
-        pointer.append(step)
+            pointer.append(step)
     missing = steps[-1]
     return (*pointer, missing) if isinstance(document, dict) and missing not in pointer else tuple(pointer)
 

@@ -220,9 +220,9 @@ def _bare(schema: Any) -> str:
     """A definition without what may well change with a name."""
     if not isinstance(schema, Mapping):
         return _written(schema)
-    return _written({key: value for key, value in schema.items() if key not in {*MARKS, "description", "properties"}}) + (
-        _written({name: _bare(each) for name, each in schema.get("properties", {}).items()})
-    )
+    return _written(
+        {key: value for key, value in schema.items() if key not in {*MARKS, "description", "properties"}}
+    ) + (_written({name: _bare(each) for name, each in schema.get("properties", {}).items()}))
 
 
 def _written(node: Any) -> str:

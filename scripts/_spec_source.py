@@ -14,14 +14,15 @@ Pointer = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Problem:
-    """Something because of which a contract cannot be used, and where it stands."""
+    """Something because of which a contract cannot be used, and where it stands; line 0 is the file as a whole."""
 
     file: str
     line: int
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}"
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.message}"
 
 
 class BadContract(Exception):  # noqa: N818 - it carries problems and is none
