@@ -75,9 +75,10 @@ def generated(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def generate(session: nox.Session) -> None:
-    """Write generated/ anew after a change of openapi.yaml or of a template."""
+    """Write generated/ and docs/reference anew after a change of openapi.yaml or of a template."""
     install(session)
     session.run("python", "scripts/generate.py")
+    session.run("python", "scripts/reference.py")
 
 
 @nox.session(default=False)

@@ -105,6 +105,11 @@ def _extensions(source: Source) -> Iterator[Problem]:
         for key in ("x-evidence-by-status", "x-documented", "x-paging"):
             if not isinstance(node.get(key, {}), dict):
                 yield source.problem((*pointer, key), f"{_words(pointer)}: {key} is a mapping")
+        by_status = node.get("x-evidence-by-status")
+        for status, claim in by_status.items() if isinstance(by_status, dict) else ():
+            if claim not in EVIDENCE:
+                place = (*pointer, "x-evidence-by-status", str(status))
+                yield source.problem(place, f"{_words(pointer)}: evidence of {status} is {', '.join(EVIDENCE)}")
         properties = node.get("properties")
         for name in node.get("required", ()) if isinstance(properties, dict) and "allOf" not in node else ():
             if isinstance(properties, dict) and name not in properties:
