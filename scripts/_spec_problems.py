@@ -163,8 +163,9 @@ def _operations(source: Source) -> Iterator[Problem]:
             if method not in item:
                 continue
             pointer: Pointer = ("paths", path, method)
-            definition, place = item[method], f"{method.upper()} {path}"
-            name = definition.get("operationId")
+            definition: dict[str, Any] = item[method]
+            place = f"{method.upper()} {path}"
+            name: Any = definition.get("operationId")
             if name is None:
                 yield source.problem(pointer, f"{place}: no operationId; it names the generated function")
             elif name in seen:
@@ -209,13 +210,14 @@ def walk(node: Any, pointer: Pointer) -> Iterator[tuple[Pointer, Mapping[str, An
             yield from walk(child, (*pointer, str(key)))
 
 
-def _existing(document: Any, steps: tuple[str | int, ...]) -> Pointer:
+def _existing(document: Any, steps: Pointer) -> Pointer:
     """As much of *steps* as the document has; the validator puts names of its own between them."""
     pointer: list[str | int] = []
     for step in steps:
-        inside = isinstance(document, dict) and step in document
-        if inside or (isinstance(document, list) and isinstance(step, int) and step < len(document)):
-            document = document[step]
+        numbered = isinstance(document, list) and isinstance(step, int) and step < len(document)
+        if numbered or (isinstance(document, dict) and step in document):
+            here: Any = document
+            document = here[step]
             pointer.append(step)
     missing = steps[-1]
     return (*pointer, missing) if isinstance(document, dict) and missing not in pointer else tuple(pointer)
