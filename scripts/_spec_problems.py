@@ -171,7 +171,8 @@ def _operations(source: Source) -> Iterator[Problem]:
             elif name in seen:
                 message = f"operationId {name} is used on line {seen[name]} too: give each operation its own"
                 yield source.problem((*pointer, "operationId"), message)
-            seen.setdefault(name, source.line((*pointer, "operationId")))
+            else:
+                seen[name] = source.line((*pointer, "operationId"))
             if len(definition.get("tags") or ()) != 1:
                 yield source.problem((*pointer, "tags"), f"{place}: exactly one tag is needed; it names the folder")
             if definition.get("x-retry") not in {"safe", "unsafe"}:
