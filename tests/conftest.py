@@ -104,33 +104,9 @@ def _answers(path: Path) -> bool:
             return False
 
 
-@pytest.fixture(scope="session")
-def redis_server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a Redis server of our own, which nobody else can reach."""
-    if shutil.which("redis-server") is None:
-        message = "Redis is not installed: apt-get install redis-server"
-        if os.environ.get("POKITDOK_REQUIRE_PEERS") == "1":
-            pytest.fail(message, pytrace=False)
-        pytest.skip(message)
-    directory = tmp_path_factory.mktemp("redis")
-    path = directory / "s"  # paths of sockets are short
-    command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--dir", str(directory), "--save", ""]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            for _ in range(1000):
-                if path.exists() or process.poll() is not None:
-                    break
-                time.sleep(0.02)
-            yield f"unix://{path}"
-        finally:
-            process.terminate()
-
-
 @pytest.fixture
-def redis_url(redis_server_url: str) -> str:
+def redis_url(redis_server: str) -> str:
     """The URL of that server, emptied."""
-    import redis  # noqa: PLC0415 - only tests with Redis need it
-
-    with redis.Redis.from_url(redis_server_url) as client:
+    with redis.Redis.from_url(redis_server) as client:
         client.flushall()
-    return redis_server_url
+    return redis_server

@@ -181,7 +181,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
     """Kind of a store, and where it is."""
     if request.param == "file":
         return "file", str(tmp_path / "tokens")
-    return "redis", request.getfixturevalue("redis_server") + f"?db={1 + hash(tmp_path) % 15}"
+    return "redis", request.getfixturevalue("redis_url")
 
 
 def test_eight_processes_cold_on_one_store_make_one_token_request(place: tuple[str, str]) -> None:
