@@ -5,7 +5,6 @@ The stores themselves are `_file_store.py` and `_redis_store.py`; when one is as
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -64,7 +63,7 @@ class StoredToken:
     @property
     def fingerprint(self) -> str:
         """First 8 hex digits of its SHA-256, to compare and log it by."""
-        return hashlib.sha256(self.value.reveal().encode()).hexdigest()[:8]
+        return self.value.fingerprint
 
     def to_json(self, key: str) -> str:
         """The form in which it is stored under *key*. It holds the token itself: keep it out of logs and errors."""
