@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ._authorization import AuthorizationUrl, authorization_code, authorization_url
     from ._client import connect
+    from ._clock import Clock
     from ._errors import (
         AuthorizationRequiredError,
         ClientClosedError,
@@ -52,6 +53,7 @@ __all__ = [
     "AuthorizationRequiredError",
     "AuthorizationUrl",
     "ClientClosedError",
+    "Clock",
     "ConfigurationError",
     "FileStore",
     "InvalidClientError",
@@ -88,6 +90,7 @@ __all__ = [
 
 _HOMES = {
     "AuthorizationUrl": "_authorization",
+    "Clock": "_clock",
     "FileStore": "_file_store",
     "RedisStore": "_redis_store",
     "Retry": "_retries",

@@ -4,7 +4,7 @@ import os
 import platform
 import ssl
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
@@ -17,6 +17,7 @@ from ._auth import TokenAuth
 from ._authorization import scope_text
 from ._base_url import api_root
 from ._client_tokens import ClientTokens
+from ._clock import Clock
 from ._connections import FirstUse, LoopsOwn, client_options, proxy_of_environment, transport_options
 from ._errors import ConfigurationError
 from ._grants import AuthorizationCode, ClientCredentials
@@ -24,6 +25,7 @@ from ._retries import DEFAULT_RETRY, Retry
 from ._sending import Pace, RetryTransport
 from ._shared_managers import manager_for
 from ._sources import CallableSource, StaticToken, TokenProvider, TokenSource
+from ._stand_ins import stand_in_for
 from ._token_endpoint import SecretProvider, TokenEndpoint
 from ._token_reports import TokenListener
 from ._token_route import Route, route_key
@@ -64,6 +66,7 @@ def connect(
     pace: Pace | None = None,
     transport: httpx.BaseTransport | None = None,
     async_transport: httpx.AsyncBaseTransport | None = None,
+    clock: Clock | None = None,
     httpx_args: Mapping[str, Any] | None = None,
 ) -> Client:
     """Make a client that gets, keeps and renews its tokens by itself. Nothing is sent until the first request.
@@ -95,6 +98,7 @@ def connect(
         pace: Keeps under the rate limit, such as `pokitdok_ext.pacing.Pacer()`.
         transport: For synchronous requests, tokens included.
         async_transport: For asynchronous requests. Tokens use it only if there is no *transport* and it keeps no pool.
+        clock: Time, waiting and chance, for tests; the machine's own if not given.
         httpx_args: Further arguments for the httpx clients. Of these, `verify`, `cert`, `proxy` and `trust_env` hold
             for the token request too. TLS is 1.2 or newer in any case.
 
@@ -102,6 +106,9 @@ def connect(
         ConfigurationError: The arguments and the environment do not make a client; the text says what to pass.
     """
     root = api_root(base_url)
+    stand_in = stand_in_for(root)
+    transport, async_transport = transport or stand_in.transport, async_transport or stand_in.async_transport
+    clock = clock or stand_in.clock
     python = ".".join(platform.python_version_tuple()[:2])
     user_agent = f"pokitdok-client/{__version__} python/{python} httpx/{httpx.__version__}"
     options = dict(httpx_args or {})
@@ -127,7 +134,9 @@ def connect(
         way_options = {name: options[name] for name in _ROUTE_OPTIONS if name in options}
         route = Route(transport, async_transport, way_options, route_key(transport, async_transport, told))
         secret = Secret(client_secret) if isinstance(client_secret, str) else client_secret
-        endpoint = TokenEndpoint(root, client_id, secret, style=client_auth, user_agent=user_agent, route=route)
+        endpoint = TokenEndpoint(
+            root, client_id, secret, style=client_auth, user_agent=user_agent, route=route, wall=clock.wall
+        )
         source = _grant(endpoint, scope_text(scope), code, redirect_uri, refresh_token)
     elif (client_id, client_secret, token, token_provider).count(None) != 3:
         raise ConfigurationError("more than one kind of credentials: pass only one of\n" + _KINDS)
@@ -141,13 +150,14 @@ def connect(
     else:
         source = StaticToken(token or "")
     if store is not None:
-        source = _shared(source, store, account)
-    tokens = ClientTokens(manager_for(source, token_policy), on_token_event)
+        source = _shared(source, store, account, clock)
+    tokens = ClientTokens(manager_for(source, token_policy, clock), on_token_event)
     chosen = transport_options(options, root)
     down = transport or FirstUse(lambda: httpx.HTTPTransport(**chosen))
     async_down = async_transport or LoopsOwn(lambda: httpx.AsyncHTTPTransport(**chosen))
     # One for each world: instrumentation wraps both ways through a transport, and would count each request twice.
-    sending, async_sending = (RetryTransport(down, async_down, retry=retry, pace=pace) for _ in range(2))
+    paced = partial(RetryTransport, retry=retry, pace=pace, clock=clock)
+    sending, async_sending = (paced(down, async_down) for _ in range(2))
     return Client(
         root,
         auth=TokenAuth(tokens, [root, *map(api_root, token_policy.origins)], token_policy),
@@ -156,7 +166,7 @@ def connect(
         timeout=timeout,
         headers={"User-Agent": user_agent},
         tokens=tokens,
-        httpx_args=client_options(options, lambda mounted: RetryTransport(mounted, mounted, retry=retry, pace=pace)),
+        httpx_args=client_options(options, lambda mounted: paced(mounted, mounted)),
     )
 
 
@@ -177,7 +187,7 @@ def _grant(
     )
 
 
-def _shared(source: TokenSource, store: "TokenStore", account: str | None) -> TokenSource:
+def _shared(source: TokenSource, store: "TokenStore", account: str | None, clock: Clock) -> TokenSource:
     """*source* behind *store*."""
     from ._sharing import SharedSource  # noqa: PLC0415 - only with a store
 
@@ -187,7 +197,7 @@ def _shared(source: TokenSource, store: "TokenStore", account: str | None) -> To
         raise ConfigurationError(
             "a store needs account=... here: a name that tells these tokens from those of other users or providers"
         )
-    return SharedSource(source, store, account or "")
+    return SharedSource(source, store, account or "", clock)
 
 
 def _tls(verify: ssl.SSLContext | str | bool, cert: Any, trust_env: bool) -> ssl.SSLContext:

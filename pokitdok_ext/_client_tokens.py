@@ -1,8 +1,14 @@
 """`client.tokens`: what the owner of a client can see and do about its token."""
 
+from typing import TYPE_CHECKING
+
+from ._clock import SYSTEM_CLOCK, Clock
 from ._errors import ClientClosedError
 from ._manager import TokenManager
 from ._token_reports import TokenListener, TokenState
+
+if TYPE_CHECKING:
+    from pokitdok_api import Client
 
 
 class ClientTokens:
@@ -13,8 +19,14 @@ class ClientTokens:
 
     def __init__(self, manager: TokenManager, on_event: TokenListener | None = None) -> None:
         self._manager: TokenManager | None = manager
+        self._clock = manager.clock
         self._last_state = manager.state()
         manager.listen(self, on_event)
+
+    @property
+    def clock(self) -> Clock:
+        """What the client goes by, in waiting as in the age of its token."""
+        return self._clock
 
     @property
     def manager(self) -> TokenManager:
@@ -76,3 +88,9 @@ class ClientTokens:
         manager, self._manager = self._manager, None
         if manager is not None:
             manager.listen(self, None)
+
+
+def clock_of(client: "Client") -> Clock:
+    """What *client* goes by: the machine's clock, unless `connect()` gave it another."""
+    tokens = getattr(client, "tokens", None)
+    return tokens.clock if isinstance(tokens, ClientTokens) else SYSTEM_CLOCK

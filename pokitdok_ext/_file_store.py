@@ -13,9 +13,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ._clock import SYSTEM_CLOCK, Clock
 from ._private_files import KernelLock, open_private, private_directory
 from ._stores import LARGEST, StoredToken, StoreError, checked_key, within
-from ._tokens import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,13 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, WeakSet
 
+from ._clock import SYSTEM_CLOCK, Clock
 from ._errors import ConfigurationError, InvalidClientError, PermanentTokenError, TokenError, TokenUnavailableError
 from ._flights import AbandonedError, Flight, run_apart, running_loop
 from ._outages import Failure, again, retry_wait
 from ._sources import FETCH_LIMIT, TokenRequest
 from ._token_record import TokenRecord, Verdict
 from ._token_reports import TokenEvent, TokenListener, TokenState, tell
-from ._tokens import DEFAULT_POLICY, SYSTEM_CLOCK, AccessToken, Clock, TokenPolicy
+from ._tokens import DEFAULT_POLICY, AccessToken, TokenPolicy
 
 if TYPE_CHECKING:
     import asyncio
@@ -54,7 +55,7 @@ class TokenManager:
     ) -> None:
         self.policy = policy
         self._source = source
-        self._clock = clock
+        self.clock = clock
         self._wait_limit = source.patience + 1.0
         self._lock = threading.Lock()
         self._record = TokenRecord(clock, policy)
@@ -67,7 +68,7 @@ class TokenManager:
     def fresh(self) -> AccessToken | None:
         """The token if nothing has to be done about it: the way of nearly all requests, without lock or coroutine."""
         token = self._record.token
-        return token if token is not None and token.age(self._clock) < token.soft else None
+        return token if token is not None and token.age(self.clock) < token.soft else None
 
     def current(self, loop: "asyncio.AbstractEventLoop | None" = None) -> AccessToken | None:
         """The token if one can be used, without waiting. A stale one starts its own renewal.
@@ -78,7 +79,7 @@ class TokenManager:
         token = self._record.token
         if token is None:
             return None
-        age = token.age(self._clock)
+        age = token.age(self.clock)
         if age < token.soft:
             return token
         if age >= token.hard:
@@ -250,7 +251,7 @@ class TokenManager:
 
     def _fetch(self, loop: "asyncio.AbstractEventLoop | None") -> AccessToken:
         """Ask the source; again within the deadline if no token is there to go on with."""
-        clock, record = self._clock, self._record
+        clock, record = self.clock, self._record
         serving = record.good_token
         deadline = clock.monotonic() + FETCH_LIMIT
         attempt = 0

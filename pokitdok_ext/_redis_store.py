@@ -13,9 +13,9 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from ._clock import SYSTEM_CLOCK, Clock
 from ._errors import ConfigurationError
 from ._stores import LARGEST, StoredToken, StoreError, checked_key, within
-from ._tokens import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,10 +5,8 @@ What connects to the network is below it (`_connections.py`), what signs request
 
 import logging
 import math
-import random
 import re
-import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, Literal, Protocol, cast
@@ -17,6 +15,7 @@ import httpx
 
 from pokitdok_api._operations import Operation
 
+from ._clock import SYSTEM_CLOCK, Clock
 from ._logging import log_attempt, logger
 from ._retries import (
     DEFAULT_RETRY,
@@ -56,26 +55,19 @@ class Pace(Protocol):
         ...
 
 
-async def sleep_on_the_loop(seconds: float) -> None:
-    """`asyncio.sleep`, imported when it is needed."""
-    import asyncio  # noqa: PLC0415 - programs without a loop do not pay for it
-
-    await asyncio.sleep(seconds)
-
-
 async def _turn(pace: Pace | None) -> float:
     """What `pace.take()` gives, without blocking the loop."""
     if not pace:
         return 0.0
     if not pace.blocking:
         return pace.take()
-    import asyncio  # noqa: PLC0415 - as above
+    import asyncio  # noqa: PLC0415 - programs without a loop do not pay for it
 
     return await asyncio.to_thread(pace.take)
 
 
-make_pace: ContextVar[Callable[[], Pace] | None] = ContextVar("pokitdok_pace", default=None)
-"""Makes the pace of a client that has none, while work in bulk is under way. The client keeps what was made."""
+make_pace: ContextVar[Callable[[Clock], Pace] | None] = ContextVar("pokitdok_pace", default=None)
+"""Makes the pace of a client that has none, while work in bulk is under way, by its clock. The client keeps it."""
 
 _Flow = Generator[float | Literal["turn", "send"], Any, httpx.Response]
 
@@ -88,11 +80,7 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         async_transport: For asynchronous requests.
         retry: The policy; None for no retries.
         pace: Keeps under the rate limit; None to send at once.
-        wall: Unix time.
-        monotonic: Seconds.
-        sleep: Waits for seconds.
-        async_sleep: Waits for seconds, in a task.
-        chance: A number from 0 to 1.
+        clock: Time, waiting and chance.
     """
 
     def __init__(
@@ -102,19 +90,14 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         *,
         retry: Retry | None = DEFAULT_RETRY,
         pace: Pace | None = None,
-        wall: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        async_sleep: Callable[[float], Awaitable[None]] = sleep_on_the_loop,
-        chance: Callable[[], float] = random.random,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._transport = transport
         self._async_transport = async_transport
         self._retry = retry
         self._pace = pace
         self._made_pace: Pace | None = None
-        self._wall, self._monotonic, self._chance = wall, monotonic, chance
-        self._sleep, self._async_sleep = sleep, async_sleep
+        self._clock = clock
         self._reset: float | None = None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -133,7 +116,7 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
                 elif step == "turn":
                     result = pace.take() if pace else 0.0
                 else:
-                    self._sleep(step)
+                    self._clock.sleep(step)
                     result = None
         except StopIteration as done:
             return cast(httpx.Response, done.value)
@@ -156,7 +139,7 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
                 elif step == "turn":
                     result = await _turn(pace)
                 else:
-                    await self._async_sleep(step)
+                    await self._clock.async_sleep(step)
                     result = None
         except StopIteration as done:
             return cast(httpx.Response, done.value)
@@ -174,7 +157,7 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def _pace_in_bulk(self) -> Pace | None:
         make = make_pace.get()
         if make is not None and self._made_pace is None:
-            self._made_pace = make()
+            self._made_pace = make(self._clock)
         return None if make is None else self._made_pace
 
     def _attempt(self, request: httpx.Request) -> httpx.Response | httpx.TransportError:
@@ -203,26 +186,26 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         retry = self._policy(request)
         timeouts = request.extensions.get("timeout", {})
         patience = timeouts.get("read") or math.inf
-        begun, attempt = self._monotonic(), 0
+        begun, attempt = self._clock.monotonic(), 0
         try:
             while True:
                 if pace is not None:
-                    queued = self._monotonic()
+                    queued = self._clock.monotonic()
                     while (turn := (yield "turn")) > 0:
                         yield turn
-                    begun += self._monotonic() - queued  # waiting for a turn is nobody's fault
+                    begun += self._clock.monotonic() - queued  # waiting for a turn is nobody's fault
                 attempt += 1
-                sent = self._monotonic()
+                sent = self._clock.monotonic()
                 if attempt > 1 and patience < math.inf:
                     request.extensions["timeout"] = _at_most(timeouts, begun + patience - sent)
                 request.extensions[ATTEMPTS] = request.extensions.get(ATTEMPTS, 0) + 1
                 outcome: httpx.Response | httpx.TransportError = yield "send"
-                now = self._monotonic()
+                now = self._clock.monotonic()
                 finding, asked = self._judge(operation, outcome, pace)
                 wait = None
                 if retry is not None:
                     left = min(retry.budget, patience) - (now - begun)
-                    safe, chance = operation.retry == "safe", self._chance()
+                    safe, chance = operation.retry == "safe", self._clock.chance()
                     wait = wait_before_next(retry, safe, finding, attempt, asked=asked, left=left, chance=chance)
                 if logger.isEnabledFor(logging.INFO):
                     log_attempt(operation, request, outcome, attempt=attempt, seconds=now - sent, wait=wait)
@@ -258,7 +241,7 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
                 return finding, None  # the pace knows when to go on, however long that is
         elif (at := outcome.content.rfind(b'"rate_limit_reset"')) >= 0 and (found := _RESET.match(outcome.content, at)):
             self._reset = float(found[1])
-        return finding, None if finding == "final" else asked_wait(outcome, self._reset, self._wall())
+        return finding, None if finding == "final" else asked_wait(outcome, self._reset, self._clock.wall())
 
 
 def _at_most(timeouts: dict[str, float | None], left: float) -> dict[str, float | None]:

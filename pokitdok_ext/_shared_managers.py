@@ -5,6 +5,7 @@ import threading
 from collections.abc import Hashable
 from weakref import WeakValueDictionary
 
+from ._clock import SYSTEM_CLOCK, Clock
 from ._manager import TokenManager, living
 from ._sources import TokenSource
 from ._tokens import DEFAULT_POLICY, TokenPolicy
@@ -13,15 +14,15 @@ _shared: WeakValueDictionary[Hashable, TokenManager] = WeakValueDictionary()
 _shared_lock = threading.Lock()
 
 
-def manager_for(source: TokenSource, policy: TokenPolicy = DEFAULT_POLICY) -> TokenManager:
+def manager_for(source: TokenSource, policy: TokenPolicy = DEFAULT_POLICY, clock: Clock = SYSTEM_CLOCK) -> TokenManager:
     """The manager of *source*; the one that exists if a living client has the same credentials and the same way out."""
     if source.share_key is None:
-        return TokenManager(source, policy=policy)
-    key = source.share_key, policy
+        return TokenManager(source, policy=policy, clock=clock)
+    key = source.share_key, policy, clock
     with _shared_lock:
         manager = _shared.get(key)
         if manager is None:
-            manager = _shared[key] = TokenManager(source, policy=policy)
+            manager = _shared[key] = TokenManager(source, policy=policy, clock=clock)
         return manager
 
 

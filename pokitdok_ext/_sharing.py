@@ -8,10 +8,11 @@ from collections.abc import Hashable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
+from ._clock import SYSTEM_CLOCK, Clock
 from ._sources import FETCH_LIMIT, TokenRequest, TokenSource
 from ._stores import StoredToken, StoreError, TokenStore
 from ._token_answers import LONGEST_LIFE
-from ._tokens import SYSTEM_CLOCK, Clock, Secret, TokenGrant
+from ._tokens import Secret, TokenGrant
 
 LOCK_LIMIT = 15.0
 """Seconds to wait for another process's fetch; then this one fetches too: one call too many beats an outage."""

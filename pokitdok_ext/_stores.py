@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from pokitdok_api.errors import PokitDokError
 
-from ._tokens import Clock, Secret
+from ._clock import Clock
+from ._tokens import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -45,6 +45,7 @@ class TokenEndpoint:
         style: "basic" sends the credentials in the header, form-encoded first (RFC 6749, 2.3.1); "body" as form fields.
         user_agent: Sent with each request.
         route: The way there.
+        wall: Unix time, to tell how far the server's clock is off.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class TokenEndpoint:
         style: Literal["basic", "body"] = "basic",
         user_agent: str = "pokitdok-client",
         route: Route | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.url = f"{root}/oauth2/token"
         self.client_id = client_id
@@ -63,6 +65,7 @@ class TokenEndpoint:
         self._secret = client_secret
         self._user_agent = user_agent
         self._route = route or Route()
+        self._wall = wall
         self._revocation_url = f"{root}/oauth2/revoke"
         self._used: bytes | None = None
         self._raw = False
@@ -159,7 +162,7 @@ class TokenEndpoint:
             form = {**form, "client_id": self.client_id, "client_secret": secret.reveal()}
         response = self._send(self.url, headers, urlencode(form).encode(), deadline)
         where = f"POST {self.url}"
-        grant = read_answer(response.status_code, response.headers, response.content, where=where, now=time.time())
+        grant = read_answer(response.status_code, response.headers, response.content, where=where, now=self._wall())
         if not grant.stated and not self._life_assumed:
             self._life_assumed = True
             _logger.warning("%s: the answer does not say how long the token lives; %.0f s assumed", where, grant.life)

@@ -8,9 +8,10 @@ import math
 from collections import Counter
 from typing import Literal
 
+from ._clock import Clock
 from ._outages import Failure, in_words
 from ._token_reports import Phase, TokenEvent, TokenState
-from ._tokens import AccessToken, Clock, Secret, TokenGrant, TokenPolicy, windows
+from ._tokens import AccessToken, Secret, TokenGrant, TokenPolicy, windows
 
 BRAKE = 60.0
 """Seconds after a renewal forced by a 401 in which another 401 forces none."""

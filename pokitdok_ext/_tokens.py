@@ -5,8 +5,6 @@ Who fetches and who waits is `_manager.py`; where tokens come from is `_sources.
 
 import hashlib
 import math
-import random
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -16,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import httpx
+
+    from ._clock import Clock
 
 
 class Secret:
@@ -40,19 +40,6 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled; pass the credentials to the other process and connect() there")
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Time, waiting and chance, so that tests can hold them still. Seconds throughout."""
-
-    wall: "Callable[[], float]" = time.time
-    monotonic: "Callable[[], float]" = time.monotonic
-    sleep: "Callable[[float], None]" = time.sleep
-    chance: "Callable[[], float]" = random.random
-
-
-SYSTEM_CLOCK = Clock()
 
 
 @dataclass(frozen=True)
@@ -139,7 +126,7 @@ class AccessToken:
         """First 8 hex digits of its SHA-256, to compare and log it by."""
         return self.value.fingerprint
 
-    def age(self, clock: Clock) -> float:
+    def age(self, clock: "Clock") -> float:
         """Seconds since it was asked for, by the clock that says more.
 
         The monotonic clock catches a wall clock set back; the wall clock catches a machine that slept.

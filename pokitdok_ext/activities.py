@@ -8,9 +8,6 @@ An id is all it takes, so that another process can go on waiting after a restart
 
 from __future__ import annotations
 
-import asyncio
-import random
-import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
@@ -18,11 +15,15 @@ import httpx
 from pokitdok_api.api.activities import get_activity
 from pokitdok_api.errors import PokitDokError, RateLimitError, ServerError
 
+from ._client_tokens import clock_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from pokitdok_api import Client
     from pokitdok_api.models import Activity
+
+    from ._clock import Clock
 
     _Seen = Activity | Exception | None
 
@@ -97,9 +98,7 @@ def wait_for_activity(
     client: Client,
     within: float = 3600.0,
     on_change: Callable[[Activity], object] | None = None,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-    chance: Callable[[], float] = random.random,
+    clock: Clock | None = None,
 ) -> Activity:
     """Look at an activity until it has ended, less and less often. An outage in between is waited out.
 
@@ -108,9 +107,7 @@ def wait_for_activity(
         client: Asks the API.
         within: Seconds to wait at most.
         on_change: Called with the activity when its state is another than before.
-        clock: Seconds.
-        sleep: Waits for seconds.
-        chance: From 0 to 1, so that many do not look at the same moment.
+        clock: Time, waiting, and chance so that many do not look at the same moment; the client's own if not given.
 
     Returns:
         The completed activity. A claim can get more results after that, such as its payment.
@@ -123,12 +120,13 @@ def wait_for_activity(
         NotFoundError: There is none of this id.
         APIError: Any other error that does not pass.
     """
-    watch = _watch(activity_id, within, on_change, clock, chance)
+    clock = clock or clock_of(client)
+    watch = _watch(activity_id, within, on_change, clock)
     try:
         step = next(watch)
         while True:
             if step is not None:
-                sleep(step)
+                clock.sleep(step)
                 step = watch.send(None)
                 continue
             try:
@@ -147,17 +145,16 @@ async def await_activity(
     client: Client,
     within: float = 3600.0,
     on_change: Callable[[Activity], object] | None = None,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], Any] = asyncio.sleep,
-    chance: Callable[[], float] = random.random,
+    clock: Clock | None = None,
 ) -> Activity:
     """As `wait_for_activity`, on the running event loop."""
-    watch = _watch(activity_id, within, on_change, clock, chance)
+    clock = clock or clock_of(client)
+    watch = _watch(activity_id, within, on_change, clock)
     try:
         step = next(watch)
         while True:
             if step is not None:
-                await sleep(step)
+                await clock.async_sleep(step)
                 step = watch.send(None)
                 continue
             try:
@@ -201,11 +198,10 @@ def _watch(
     activity_id: str,
     within: float,
     on_change: Callable[[Activity], object] | None,
-    clock: Callable[[], float],
-    chance: Callable[[], float],
+    clock: Clock,
 ) -> Generator[float | None, _Seen, Activity]:
     """Yields None to be sent the activity, or why it was not seen; and seconds to be slept."""
-    deadline, wait = clock() + within, FIRST_WAIT
+    deadline, wait = clock.monotonic() + within, FIRST_WAIT
     last: Activity | None = None
     trouble: Exception | None = None
     while True:
@@ -223,8 +219,8 @@ def _watch(
                 if ended is None:
                     return seen
                 raise ended(activity_id, seen)
-        left = deadline - clock()
+        left = deadline - clock.monotonic()
         if left <= 0:
             raise ActivityTimeoutError(activity_id, last, within) from trouble
-        yield min(wait * (1 - chance() / 4), left)
+        yield min(wait * (1 - clock.chance() / 4), left)
         wait = min(wait * 1.5, LONGEST_WAIT)

@@ -204,7 +204,7 @@ class _Work(Generic[Item, T]):
         await asyncio.gather(*self._workers, return_exceptions=True)
 
     def _start(self) -> None:
-        token = make_pace.set(Pacer)
+        token = make_pace.set(lambda clock: Pacer(clock=clock))
         try:
             self._workers = [asyncio.create_task(self._worker()) for _ in range(self._in_flight)]
         finally:

@@ -14,10 +14,11 @@ import json
 import math
 import re
 import threading
-import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
+
+from ._clock import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,8 +126,7 @@ class Pacer:
         cap: Requests a minute until an answer announces another cap.
         store: A `RedisStore` to share the budget through.
         name: Of the budget; applications with budgets of their own take names of their own.
-        monotonic: Seconds, for a budget in memory.
-        wall: Unix time, to read announced times by where an answer has no date.
+        clock: For a budget in memory, and to read announced times where an answer has no date; that of the client.
     """
 
     def __init__(
@@ -135,12 +135,11 @@ class Pacer:
         *,
         store: SharedStore | None = None,
         name: str = "default",
-        monotonic: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         if cap < 1:
             raise ValueError("cap is the number of requests a minute, at least 1")
-        self._monotonic, self._wall = monotonic, wall
+        self._clock = clock
         self._lock = threading.Lock()
         self._budget = Budget(cap)
         self._shared = None if store is None else _Shared(store, name, cap)
@@ -160,7 +159,7 @@ class Pacer:
         """0 if a request may go now, which is counted; else seconds after which to ask again."""
         with self._lock:
             news, self._news = self._news, []
-            self._budget, wait = take(self._budget, self._monotonic())
+            self._budget, wait = take(self._budget, self._clock.monotonic())
         if self._shared is not None:
             shared = self._shared.take(news)
             return wait if shared is None else shared
@@ -183,7 +182,7 @@ class Pacer:
             return spent(budget, now) if refused else budget
 
         with self._lock:
-            self._budget = news(self._budget, self._monotonic())
+            self._budget = news(self._budget, self._clock.monotonic())
             if self._shared is not None:
                 self._news.append(news)
 
@@ -191,7 +190,7 @@ class Pacer:
         try:
             return parsedate_to_datetime(response.headers["Date"]).timestamp()
         except (KeyError, ValueError):
-            return self._wall()
+            return self._clock.wall()
 
 
 class _Shared:

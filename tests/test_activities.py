@@ -22,6 +22,7 @@ from pokitdok_ext.activities import (
     await_activity,
     wait_for_activity,
 )
+from pokitdok_ext.testing import HeldClock
 
 ID = "5f0c1d2e3a4b5c6d7e8f9a0b"
 
@@ -31,9 +32,8 @@ class Platform:
 
     def __init__(self, *states: str | int, result: Any = None) -> None:
         self.states, self.result = states, result
-        self.now = 0.0
+        self.time = HeldClock()
         self.looked = 0
-        self.slept: list[float] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         assert request.url.path == f"/api/v4/activities/{ID}"
@@ -46,22 +46,13 @@ class Platform:
         activity = {"id": ID, "name": "claims", "state": {"name": state, "title": "T"}, "result": self.result}
         return httpx.Response(200, json={"meta": {}, "data": activity})
 
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
 
-    async def async_sleep(self, seconds: float) -> None:
-        self.sleep(seconds)
+def wait_sync(platform: Platform, **options: Any) -> Activity:
+    return wait_for_activity(ID, client=client_of(platform), **options)
 
 
-def wait_sync(client: Client, platform: Platform, **options: Any) -> Activity:
-    clock = {"clock": lambda: platform.now, "chance": lambda: 0.0}
-    return wait_for_activity(ID, client=client, sleep=platform.sleep, **clock, **options)
-
-
-def wait_async(client: Client, platform: Platform, **options: Any) -> Activity:
-    clock = {"clock": lambda: platform.now, "chance": lambda: 0.0}
-    return asyncio.run(await_activity(ID, client=client, sleep=platform.async_sleep, **clock, **options))
+def wait_async(platform: Platform, **options: Any) -> Activity:
+    return asyncio.run(await_activity(ID, client=client_of(platform), **options))
 
 
 Wait = Callable[..., Activity]
@@ -71,17 +62,22 @@ both = pytest.mark.parametrize("wait", [wait_sync, wait_async])
 def client_of(platform: Platform) -> Client:
     network = httpx.MockTransport(platform)
     return connect(
-        token="t", base_url="https://api.example.com", transport=network, async_transport=network, retry=None
+        token="t",
+        base_url="https://api.example.com",
+        transport=network,
+        async_transport=network,
+        retry=None,
+        clock=platform.time.clock(),
     )
 
 
 @both
 def test_activity_is_looked_at_less_and_less_often_until_it_is_completed(wait: Wait) -> None:
     platform = Platform(*["scheduled"] * 11, "completed")
-    activity = wait(client_of(platform), platform)
+    activity = wait(platform)
     assert activity.id == ID
     assert platform.looked == 12
-    assert platform.slept == pytest.approx([min(2 * 1.5**n, 60) for n in range(11)])
+    assert platform.time.slept == pytest.approx([min(2 * 1.5**n, 60) for n in range(11)])
 
 
 @both
@@ -97,7 +93,7 @@ def test_activity_is_looked_at_less_and_less_often_until_it_is_completed(wait: W
 def test_other_end_is_an_error_with_the_activity(wait: Wait, state: str, error: type[ActivityError]) -> None:
     platform = Platform("processing", state)
     with pytest.raises(error) as caught:
-        wait(client_of(platform), platform)
+        wait(platform)
     assert (caught.value.activity_id, caught.value.state) == (ID, state)
     assert caught.value.activity is not None
     assert ID in str(caught.value)
@@ -109,7 +105,7 @@ def test_rejection_says_why_and_its_text_does_not_quote_it(wait: Wait) -> None:
     result = {"submitter": {"statuses": [status, status]}, "errors": {"member": ["id Canaryname is wrong"]}}
     platform = Platform("rejected", result=result)
     with pytest.raises(ActivityRejectedError) as caught:
-        wait(client_of(platform), platform)
+        wait(platform)
     assert caught.value.reasons == ["Rejected: Canaryname unknown", "id Canaryname is wrong"]
     assert "Canaryname" not in f"{caught.value} {caught.value!r}"
 
@@ -117,25 +113,24 @@ def test_rejection_says_why_and_its_text_does_not_quote_it(wait: Wait) -> None:
 @both
 def test_deadline_ends_the_wait_and_not_the_work(wait: Wait) -> None:
     platform = Platform("waiting")
-    client = client_of(platform)
     with pytest.raises(ActivityTimeoutError, match="state: waiting") as caught:
-        wait(client, platform, within=10)
-    assert platform.now == 10
+        wait(platform, within=10)
+    assert sum(platform.time.slept) == 10
     platform.states = ("completed",)
-    assert wait_sync(client, platform).id == caught.value.activity_id
+    assert wait_sync(platform).id == caught.value.activity_id
 
 
 @both
 def test_outage_is_waited_out(wait: Wait) -> None:
     platform = Platform("waiting", 0, 500, 503, "completed")
-    assert wait(client_of(platform), platform).id == ID
+    assert wait(platform).id == ID
 
 
 @both
 def test_outage_to_the_end_is_the_cause_of_the_error(wait: Wait) -> None:
     platform = Platform(0)
     with pytest.raises(ActivityTimeoutError) as caught:
-        wait(client_of(platform), platform, within=10)
+        wait(platform, within=10)
     assert isinstance(caught.value.__cause__, httpx.ConnectError)
     assert (caught.value.state, caught.value.activity) == (None, None)
 
@@ -144,28 +139,32 @@ def test_outage_to_the_end_is_the_cause_of_the_error(wait: Wait) -> None:
 def test_activity_that_is_not_there_is_told_at_once(wait: Wait) -> None:
     platform = Platform(404)
     with pytest.raises(NotFoundError):
-        wait(client_of(platform), platform)
+        wait(platform)
     assert platform.looked == 1
 
 
 @both
 def test_state_that_nobody_knows_is_waited_out(wait: Wait) -> None:
     platform = Platform("juggling", "completed")
-    assert wait(client_of(platform), platform).id == ID
+    assert wait(platform).id == ID
 
 
 @both
 def test_changes_are_told_once_each(wait: Wait) -> None:
     platform = Platform("scheduled", "scheduled", "waiting", "completed")
     seen: list[Any] = []
-    wait(client_of(platform), platform, on_change=lambda activity: seen.append(activity.state.name.value))
+    wait(platform, on_change=lambda activity: seen.append(activity.state.name.value))
     assert seen == ["scheduled", "waiting", "completed"]
 
 
 def test_claim_in_the_sandbox_is_followed_to_its_end() -> None:
     from pokitdok_sandbox import Sandbox  # noqa: PLC0415 - needs its extra
 
-    with Sandbox(speed=1_000_000) as box, connect(box.client_id, box.client_secret, base_url=box.url) as client:
+    clock = HeldClock().clock()
+    with (
+        Sandbox(speed=1_000_000) as box,
+        connect(box.client_id, box.client_secret, base_url=box.url, clock=clock) as client,
+    ):
         claim = {
             "trading_partner_id": "MOCKPAYER",
             "billing_provider": {"npi": "1234567893", "tax_id": "123456789", "organization_name": "Harbor"},
@@ -194,6 +193,6 @@ def test_claim_in_the_sandbox_is_followed_to_its_end() -> None:
         submitted = submit_claim.sync(client=client, body=ClaimRequest.from_dict(claim)).data
         assert submitted
         assert isinstance(submitted.id, str)
-        ended = wait_for_activity(submitted.id, client=client, within=20, sleep=lambda _: None)
+        ended = wait_for_activity(submitted.id, client=client, within=20)
         assert ended.state
         assert ended.state.name == "completed"

@@ -22,10 +22,10 @@ from pokitdok_api.types import File
 from pokitdok_ext import TokenPolicy, connect
 from pokitdok_ext._auth import TokenAuth
 from pokitdok_ext._client_tokens import ClientTokens
+from pokitdok_ext._clock import Clock
 from pokitdok_ext._errors import ConfigurationError, TokenRefusedError, TokenUnavailableError
 from pokitdok_ext._manager import TokenManager
 from pokitdok_ext._sources import CallableSource, StaticToken, TokenSource
-from pokitdok_ext._tokens import Clock
 from pokitdok_ext.testing.token_server import FakeTokenServer
 
 BASE = "https://api.pokitdok.test"

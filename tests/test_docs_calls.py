@@ -13,6 +13,7 @@ import pytest
 
 from pokitdok_api.models import ClaimRequest, EligibilityRequest
 from pokitdok_ext import connect
+from pokitdok_ext.testing import HeldClock
 from pokitdok_sandbox import Sandbox
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "calls.md"
@@ -45,8 +46,11 @@ def test_examples_of_the_page_do_what_it_says(
 ) -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     level = logging.getLogger("pokitdok").level
-    monkeypatch.setattr("time.sleep", lambda _: None)
-    with Sandbox(speed=1_000_000) as box, connect(box.client_id, box.client_secret, base_url=box.url) as client:
+    clock = HeldClock().clock()
+    with (
+        Sandbox(speed=1_000_000) as box,
+        connect(box.client_id, box.client_secret, base_url=box.url, clock=clock) as client,
+    ):
         monkeypatch.setenv("POKITDOK_CLIENT_ID", box.client_id)
         monkeypatch.setenv("POKITDOK_CLIENT_SECRET", box.client_secret)
         monkeypatch.setenv("POKITDOK_BASE_URL", box.url)

@@ -18,7 +18,7 @@ import pytest
 from pokitdok_ext import FileStore, StoreError
 from pokitdok_ext import _file_store as file_store
 from pokitdok_ext import _private_files as private_files
-from pokitdok_ext._tokens import Clock
+from pokitdok_ext._clock import Clock
 from pokitdok_ext.testing.stores import KEY, PATIENCE, TokenStoreContract, stored_token
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners and modes of files are those of POSIX")

@@ -20,6 +20,7 @@ from pokitdok_api.api.claims import submit_claim
 from pokitdok_api.api.trading_partners import list_trading_partners
 from pokitdok_api.models import ClaimRequest
 from pokitdok_ext import RedisStore
+from pokitdok_ext._clock import Clock
 from pokitdok_ext._sending import RetryTransport
 from pokitdok_ext.pacing import PERIOD, Budget, Pacer, learn, spent, take
 
@@ -27,13 +28,13 @@ ROOT = "https://api.example.com"
 NOW = 1_790_000_000.0
 
 
-class Clock:
+class Time:
     def __init__(self) -> None:
         self.now = 1000.0
         self.lock = threading.Lock()
 
-    def __call__(self) -> float:
-        return self.now
+    def clock(self) -> Clock:
+        return Clock(lambda: NOW + self.now, lambda: self.now, self.sleep)
 
     def sleep(self, seconds: float) -> None:
         assert seconds > 0
@@ -109,7 +110,7 @@ def test_refusal_ends_the_period() -> None:
 class Platform(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Counts requests a period, announces the count, and turns away what is too much."""
 
-    def __init__(self, clock: Clock, cap: int, *, others: int = 0) -> None:
+    def __init__(self, clock: Time, cap: int, *, others: int = 0) -> None:
         self.clock, self.cap, self.others = clock, cap, others
         self.lock = threading.Lock()
         self.accepted: list[int] = []
@@ -132,21 +133,13 @@ class Platform(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return self.handle_request(request)
 
     def client(self, pacer: Pacer | None = None) -> Client:
-        clock = self.clock
-        pacer = pacer or Pacer(monotonic=clock, wall=lambda: NOW + clock.now)
-        transport = RetryTransport(
-            self,
-            self,
-            pace=pacer,
-            monotonic=clock,
-            wall=lambda: NOW + clock.now,
-            sleep=clock.sleep,
-        )
+        clock = self.clock.clock()
+        transport = RetryTransport(self, self, pace=pacer or Pacer(clock=clock), clock=clock)
         return Client(ROOT, transport=transport, async_transport=transport)
 
 
 def test_single_calls_are_not_slowed() -> None:
-    clock = Clock()
+    clock = Time()
     client = Platform(clock, 84).client()
     for _ in range(50):
         list_trading_partners.sync(client=client)
@@ -156,7 +149,7 @@ def test_single_calls_are_not_slowed() -> None:
 class PassingTime(selectors.DefaultSelector):
     """Where an event loop would wait, the clock goes on instead."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Time) -> None:
         super().__init__()
         self.clock = clock
 
@@ -165,10 +158,10 @@ class PassingTime(selectors.DefaultSelector):
         return super().select(0)
 
 
-def run_in_passing_time(clock: Clock, main: Coroutine[Any, Any, None]) -> None:
+def run_in_passing_time(clock: Time, main: Coroutine[Any, Any, None]) -> None:
     def loop() -> asyncio.AbstractEventLoop:
         made = asyncio.SelectorEventLoop(PassingTime(clock))
-        made.time = clock  # type: ignore[method-assign]
+        made.time = lambda: clock.now  # type: ignore[method-assign]
         return made
 
     with asyncio.Runner(loop_factory=loop) as runner:
@@ -178,7 +171,7 @@ def run_in_passing_time(clock: Clock, main: Coroutine[Any, Any, None]) -> None:
 @pytest.mark.parametrize(("cap", "others"), [(20, 0), (84, 0), (84, 40), (1000, 0)])
 def test_many_tasks_stay_under_the_limit(cap: int, others: int) -> None:
     """No time is lost. What others use of a period is learned from its first answer; those sent before wait."""
-    clock = Clock()
+    clock = Time()
     platform = Platform(clock, cap, others=others)
     client = platform.client()
 
@@ -194,14 +187,14 @@ def test_many_tasks_stay_under_the_limit(cap: int, others: int) -> None:
 
 def test_turns_are_counted_across_threads() -> None:
     """77 of 84: with the 77th the spreading begins."""
-    pacer = Pacer(monotonic=Clock())
+    pacer = Pacer(clock=Time().clock())
     with ThreadPoolExecutor(20) as threads:
         waits = list(threads.map(lambda _: pacer.take(), range(200)))
     assert waits.count(0) == 77
 
 
 def test_refused_claim_waits_for_the_next_period_however_long_that_is() -> None:
-    clock = Clock()
+    clock = Time()
     platform = Platform(clock, 84, others=84)
     client = platform.client()
 
@@ -267,7 +260,7 @@ class TestSharedBudget:
                     loops.append(False)
                 return super().take()
 
-        clock = Clock()
+        clock = Time()
         client = Platform(clock, 84).client(Noting(store=store))
 
         async def once() -> None:
@@ -282,6 +275,6 @@ class TestSharedBudget:
         assert Pacer(store=store).take() == 0
 
     def test_outage_leaves_each_host_to_what_it_knows(self, tmp_path: Path) -> None:
-        pacer = Pacer(store=RedisStore(f"unix://{tmp_path}/nobody"), monotonic=Clock())
+        pacer = Pacer(store=RedisStore(f"unix://{tmp_path}/nobody"), clock=Time().clock())
         waits = [pacer.take() for _ in range(80)]
         assert waits.count(0) == 77

@@ -20,7 +20,7 @@ import redis.asyncio
 
 from pokitdok_ext import ConfigurationError, RedisStore, StoreError
 from pokitdok_ext import _redis_store as redis_store
-from pokitdok_ext._tokens import Clock
+from pokitdok_ext._clock import Clock
 from pokitdok_ext.testing.stores import KEY, PATIENCE, TokenStoreContract, stored_token
 
 TOKEN_NAME, LOCK_NAME = f"pokitdok:token:{KEY}", f"pokitdok:lock:{KEY}"

@@ -30,6 +30,7 @@ from pokitdok_ext import (
     connect,
     retrying,
 )
+from pokitdok_ext._clock import Clock
 from pokitdok_ext._retries import DEFAULT_RETRY, asked_wait, wait_before_next
 from pokitdok_ext._sending import ATTEMPTS, POLICY, RetryTransport
 
@@ -68,11 +69,9 @@ class Script(httpx.BaseTransport, httpx.AsyncBaseTransport):
             self,
             self,
             retry=retry,
-            wall=lambda: NOW + self.now,
-            monotonic=lambda: self.now,
-            sleep=self.sleep,
-            async_sleep=self.async_sleep,
-            chance=lambda: 0.0,
+            clock=Clock(
+                lambda: NOW + self.now, lambda: self.now, self.sleep, chance=lambda: 0.0, async_sleep=self.async_sleep
+            ),
         )
         return Client(ROOT, transport=transport, async_transport=transport, **options)
 

@@ -11,8 +11,9 @@ from dataclasses import replace
 import pytest
 
 from pokitdok_ext import PokitDokError, StoredToken, StoreError
+from pokitdok_ext._clock import Clock
 from pokitdok_ext._stores import LARGEST, within
-from pokitdok_ext._tokens import Clock, Secret
+from pokitdok_ext._tokens import Secret
 from pokitdok_ext.testing.stores import KEY, TokenStoreContract, stored_token
 
 TOKEN = StoredToken(Secret("canary-token"), 3600.0, 1_700_000_000.5, "0f1e2d3c", Secret("canary-refresh"))

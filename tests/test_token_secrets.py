@@ -20,13 +20,14 @@ from pokitdok_api._operations import GET_ACTIVITY
 from pokitdok_ext import PokitDokError, connect
 from pokitdok_ext._auth import TokenAuth
 from pokitdok_ext._client_tokens import ClientTokens
+from pokitdok_ext._clock import Clock
 from pokitdok_ext._errors import TokenError
 from pokitdok_ext._grants import ClientCredentials
 from pokitdok_ext._manager import TokenManager
 from pokitdok_ext._sources import CallableSource, StaticToken
 from pokitdok_ext._token_endpoint import TokenEndpoint
 from pokitdok_ext._token_route import Route
-from pokitdok_ext._tokens import Clock, Secret
+from pokitdok_ext._tokens import Secret
 
 SECRET = "canary-s3cr3t-pa55"
 TOKEN = "canary-t0ken-abcdef"

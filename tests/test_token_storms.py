@@ -19,10 +19,11 @@ from pokitdok_api.api.trading_partners import get_trading_partner
 from pokitdok_ext import connect
 from pokitdok_ext._auth import TokenAuth
 from pokitdok_ext._client_tokens import ClientTokens
+from pokitdok_ext._clock import Clock
 from pokitdok_ext._grants import ClientCredentials
 from pokitdok_ext._manager import TokenManager
 from pokitdok_ext._token_endpoint import TokenEndpoint
-from pokitdok_ext._tokens import Clock, Secret
+from pokitdok_ext._tokens import Secret
 from pokitdok_sandbox import Sandbox
 
 LIMIT = 60.0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pokitdok_ext._tokens import Clock
+import asyncio
+
+from pokitdok_ext._clock import Clock
 
 
 class HeldClock:
@@ -28,8 +30,12 @@ class HeldClock:
 
     def clock(self) -> Clock:
         """The clock to pass on."""
-        return Clock(lambda: self.wall, lambda: self.monotonic, self._sleep, lambda: self.chance)
+        return Clock(lambda: self.wall, lambda: self.monotonic, self._sleep, lambda: self.chance, self._async_sleep)
 
     def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.forward(seconds)
+
+    async def _async_sleep(self, seconds: float) -> None:
+        self._sleep(seconds)
+        await asyncio.sleep(0)  # other tasks get their turn, as they would
