@@ -14,6 +14,9 @@ contract does not know, such as those of a map, become `*`. No value of any reco
 
 from __future__ import annotations
 
+import _interrupts  # noqa: F401 - first
+
+# isort: split
 import argparse
 import hashlib
 import json
@@ -27,6 +30,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import yaml
+from _replacing import replace_text, replacing
 from evidence_page import page
 
 from pokitdok_ext.testing import Contract
@@ -71,10 +75,14 @@ def main() -> int:
     else:
         print("no recordings: ../shared is absent; give --clone PATH of an old client's repository", file=sys.stderr)
         return 1
+    foreign = sorted(path.name for path in arguments.output.glob("*") if path.suffix != ".yaml")
+    if foreign:
+        print(f"{arguments.output} holds {foreign[0]}, which is no evidence; give another --output", file=sys.stderr)
+        return 1
     contract = Contract()
     written = write(recorded, contract, arguments.output)
     if arguments.output.resolve() == EVIDENCE:
-        PAGE.write_text(page(contract, EVIDENCE), encoding="utf-8")
+        replace_text(PAGE, page(contract, EVIDENCE))
     print(f"{len(recorded)} recordings, {written} skeletons in {arguments.output}")
     return 0
 
@@ -137,13 +145,12 @@ def write(recordings: list[Recorded], contract: Contract, output: Path) -> int:
         digest = hashlib.sha256(one.answer.encode()).hexdigest()
         same = skeletons[operation.id].setdefault(json.dumps(skeleton, sort_keys=True), {**skeleton, "seen": []})
         same["seen"].append(f"{one.source} sha256:{digest}")
-    output.mkdir(parents=True, exist_ok=True)
-    for old in output.glob("*.yaml"):
-        old.unlink()
-    for name, entries in skeletons.items():
-        ordered = sorted(entries.values(), key=lambda entry: (entry["status"], entry["seen"]))
-        text = yaml.dump(ordered, Dumper=yaml.CSafeDumper, sort_keys=False, width=200, default_flow_style=None)
-        (output / f"{name}.yaml").write_text(f"# Made by scripts/evidence.py; do not edit.\n{text}", encoding="utf-8")
+    with replacing(output) as fresh:
+        for name, entries in skeletons.items():
+            ordered = sorted(entries.values(), key=lambda entry: (entry["status"], entry["seen"]))
+            text = yaml.dump(ordered, Dumper=yaml.CSafeDumper, sort_keys=False, width=200, default_flow_style=None)
+            file = fresh / f"{name}.yaml"
+            file.write_text(f"# Made by scripts/evidence.py; do not edit.\n{text}", encoding="utf-8")
     return sum(map(len, skeletons.values()))
 
 

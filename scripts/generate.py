@@ -6,12 +6,14 @@ and so is anything of the contract that did not come out.
 
 from __future__ import annotations
 
+import _interrupts  # noqa: F401 - first, since the imports below take a second
+
+# isort: split
 import argparse
 import contextlib
 import difflib
 import io
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +25,7 @@ from _contract import Contract, GenerationError
 from _endpoints import Endpoints
 from _forms import Forms
 from _models import Models
+from _replacing import mend, replace_folder
 from _texts import docstring
 from jinja2 import StrictUndefined
 from openapi_python_client import Project
@@ -59,13 +62,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if the package differs")
     options = parser.parse_args(arguments)
     try:
+        if not options.check:
+            mend(options.output)
         with tempfile.TemporaryDirectory() as scratch:
             fresh = Path(scratch) / options.output.name
             generate(options.contract, fresh)
             if options.check:
                 return report(differences(fresh, options.output), options.output)
             replace(fresh, options.output)
-    except GenerationError as error:
+    except (GenerationError, OSError) as error:
         print(f"generate.py: {error}", file=sys.stderr)
         return 1
     return 0
@@ -140,10 +145,10 @@ def tidy(output: Path) -> None:
 
 
 def replace(fresh: Path, output: Path) -> None:
-    """Put the new package in place of the old one, stale files included."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(output, ignore_errors=True)
-    shutil.copytree(fresh, output)
+    """Put the new package in place of the old one, stale files included; whatever is no such package stays."""
+    if output.exists() and any(output.iterdir()) and not (output / "openapi.json").exists():
+        raise GenerationError(f"{output} is no generated package: remove it, or give another --output")
+    replace_folder(fresh, output)
 
 
 def differences(fresh: Path, committed: Path) -> list[str]:

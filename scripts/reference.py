@@ -6,6 +6,9 @@ nearest, of equally near areas the first of the contract. Other pages link to it
 
 from __future__ import annotations
 
+import _interrupts  # noqa: F401 - first
+
+# isort: split
 import argparse
 import sys
 from collections import Counter
@@ -19,6 +22,7 @@ from _contract import Contract, GenerationError, OperationFacts, referred
 from _markdown import anchor, code, link, sentence, table, text
 from _reference_components import Link, described, is_code_list
 from _reference_operations import described_operation, described_webhook, state
+from _replacing import mend, replacing
 
 from pokitdok_api._operations import OPERATIONS, Operation
 
@@ -42,18 +46,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GenerationError as error:
         print(f"reference.py: {error}", file=sys.stderr)
         return 1
+    if not options.check:
+        mend(FOLDER)
     stale = differing(fresh, FOLDER)
     if options.check:
         for name in stale:
             print(f"docs/reference/{name} is not what the contract gives; to write it anew: {REMEDY}")
         return 1 if stale else 0
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for name in stale:
-        if name in fresh:
-            (FOLDER / name).write_text(fresh[name], encoding="utf-8")
-        else:
-            (FOLDER / name).unlink()
+    if stale:
+        write(fresh, FOLDER)
     return 0
+
+
+def write(pages: Mapping[str, str], folder: Path) -> None:
+    """Put *pages* in place of all that *folder* holds."""
+    with replacing(folder) as fresh:
+        for name, content in pages.items():
+            (fresh / name).write_text(content, encoding="utf-8")
 
 
 def differing(fresh: Mapping[str, str], folder: Path) -> list[str]:

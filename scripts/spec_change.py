@@ -11,12 +11,16 @@ Exit status: 0 fine; 1 a breaking change without a new major version, or a lost 
 
 from __future__ import annotations
 
+import _interrupts  # noqa: F401 - first, since the imports below take a second
+
+# isort: split
 import argparse
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from _replacing import replace_text
 from _spec_diff import changes
 from _spec_fit import Fit, cassettes, changed_operations, python_names, recorded, recordings, skeletons
 from _spec_problems import read
@@ -107,7 +111,7 @@ def _bytes(path: Path) -> bytes:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        replace_text(path, text)
     except OSError as error:
         raise BadContract([Problem(str(path), 0, error.strerror or "cannot be written")]) from error
 
