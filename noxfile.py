@@ -3,11 +3,17 @@
 import os
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import nox
 
+sys.path.insert(0, str(Path(__file__).parent / "scripts"))
+from environment import AT_ONCE, made_from
+
 nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "lint_spec", "types", "generated", "tests"]
 
 TOKEN_TESTS = [
@@ -22,16 +28,27 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 
 def install(session: nox.Session) -> None:
-    """Everything from the lock file, then this project on top of it."""
+    """Everything from the lock file, then this project on top of it; once for each state of the lock file."""
+    stamp = Path(session.virtualenv.location) / "made-from"
+    if stamp.is_file() and stamp.read_text() == made_from():
+        return
     session.install("--require-hashes", "-r", "requirements.lock")
     session.install("--no-deps", "--no-build-isolation", "-e", ".")
+    stamp.write_text(made_from())
 
 
-@nox.session(python=nox.project.python_versions(PYPROJECT))
+@nox.session
 def tests(session: nox.Session) -> None:
-    """Run all tests: unit, sandbox, and contract tests from cassettes."""
+    """Run all tests: unit, sandbox, and contract tests from cassettes; on all cores."""
     install(session)
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *(session.posargs or AT_ONCE))
+
+
+@nox.session(python=nox.project.python_versions(PYPROJECT), default=False)
+def every_python(session: nox.Session) -> None:
+    """Run all tests on each Python that is supported and found."""
+    install(session)
+    session.run("pytest", *(session.posargs or AT_ONCE))
 
 
 @nox.session(default=False)

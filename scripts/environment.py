@@ -15,6 +15,9 @@ LOCK = ROOT / "requirements.lock"
 STAMP = VENV / "made-from"
 OLDEST_PYTHON = (3, 11)
 
+AT_ONCE = ("--numprocesses=auto", "--dist=worksteal")
+"""What pytest is told when it runs all tests: as many at a time as there are cores, mostly a file in one process."""
+
 
 class EnvironmentMakingError(Exception):
     """The environment cannot be made; the text says what to do."""
@@ -35,11 +38,11 @@ def ensure() -> Path:
             f"Python 3.11 or newer is needed, this is {found}. Run it with a newer one: python3.11 scripts/test"
         )
     python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if python.exists() and STAMP.exists() and STAMP.read_text() == _fingerprint():
+    if python.exists() and STAMP.exists() and STAMP.read_text() == made_from():
         return python
     print(f"Making {VENV.name}/ from {LOCK.name} (once; about a minute) ...", file=sys.stderr, flush=True)
     _make(python)
-    STAMP.write_text(_fingerprint())
+    STAMP.write_text(made_from())
     return python
 
 
@@ -69,7 +72,8 @@ def _run(command: list[str]) -> None:
     raise EnvironmentMakingError(f"{step} ... failed. {hint}\n{output[-2000:]}")
 
 
-def _fingerprint() -> str:
+def made_from() -> str:
+    """What an environment is made from, as a hash: lock file, pyproject.toml, this Python, this folder."""
     parts = [LOCK.read_bytes(), (ROOT / "pyproject.toml").read_bytes(), sys.version.encode(), str(ROOT).encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -49,28 +50,35 @@ def _no_credentials_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def old_python() -> str:
     """The Python of an environment that holds the old official client and nothing of ours; made once, by the lock."""
+    python = OLD_CLIENT / ("Scripts" if os.name == "nt" else "bin") / "python"
+    OLD_CLIENT.parent.mkdir(exist_ok=True)
+    with FileLock(f"{OLD_CLIENT}.lock"):  # tests run in several processes
+        _make_old_client(python)
+    return str(python)
+
+
+def _make_old_client(python: Path) -> None:
     stamp = OLD_CLIENT / "made-from"
     made_from = f"{hashlib.sha256(OLD_LOCK.read_bytes()).hexdigest()} {sys.version}"
-    python = OLD_CLIENT / ("Scripts" if os.name == "nt" else "bin") / "python"
-    if not (stamp.is_file() and stamp.read_text() == made_from):
-        shutil.rmtree(OLD_CLIENT, ignore_errors=True)
-        make = [sys.executable, "-m", "venv", str(OLD_CLIENT)]
-        install = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(OLD_LOCK)]
-        try:
-            for line in (make, install):
-                subprocess.run(line, check=True, capture_output=True, timeout=600)
-        except (OSError, subprocess.SubprocessError) as error:
-            here = OLD_CLIENT.relative_to(ROOT)
-            reason = (
-                f"the environment of the old client could not be made ({type(error).__name__})."
-                " Where a package index is in reach, this makes it: "
-                f"python -m venv {here} && {here}/bin/pip install --require-hashes -r {OLD_LOCK.relative_to(ROOT)}"
-            )
-            if os.environ.get("POKITDOK_REQUIRE_PEERS") == "1":
-                pytest.fail(reason, pytrace=False)
-            pytest.skip(reason)
-        stamp.write_text(made_from)
-    return str(python)
+    if stamp.is_file() and stamp.read_text() == made_from:
+        return
+    shutil.rmtree(OLD_CLIENT, ignore_errors=True)
+    make = [sys.executable, "-m", "venv", str(OLD_CLIENT)]
+    install = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(OLD_LOCK)]
+    try:
+        for line in (make, install):
+            subprocess.run(line, check=True, capture_output=True, timeout=600)
+    except (OSError, subprocess.SubprocessError) as error:
+        here = OLD_CLIENT.relative_to(ROOT)
+        reason = (
+            f"the environment of the old client could not be made ({type(error).__name__})."
+            " Where a package index is in reach, this makes it: "
+            f"python -m venv {here} && {here}/bin/pip install --require-hashes -r {OLD_LOCK.relative_to(ROOT)}"
+        )
+        if os.environ.get("POKITDOK_REQUIRE_PEERS") == "1":
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    stamp.write_text(made_from)
 
 
 @pytest.fixture(scope="session")
