@@ -12,13 +12,15 @@ from pokitdok_sandbox.places import Point, pair
 from pokitdok_sandbox.samples import sample
 from pokitdok_sandbox.schedulers import registered_patient
 from pokitdok_sandbox.slots import Slot, keep, open_slot, practice_of, slot, slots
+from pokitdok_sandbox.validation import MESSAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 USER = frozenset({"user_schedule"})
 BUSINESS = frozenset({"business_schedule"})
 SHOWN = ("provider_scheduler_uuid", "appointment_id", "appointment_type", "start_date", "end_date")
+PATIENT_MEMBERS = {"uuid", "_uuid", "first_name", "last_name", "birth_date", "email", "phone", "member_id"}
 FALSE = {"", "0", "false", "no"}
 
 
@@ -134,8 +136,17 @@ def _slot(call: Call, permitted: Callable[[Slot], bool], *, taken: bool = False)
     raise RefusalError(404, {"query": "No appointment has this uuid."})
 
 
-def _patient(call: Call, sent: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the patient as appointments show one: the id is _uuid, whichever name it was sent under."""
+def _patient(call: Call, sent: Any) -> dict[str, Any]:
+    """Return the patient as appointments show one: the id is _uuid, whichever name it was sent under.
+
+    Raises:
+        RefusalError: It is no patient; 422. To the contract it may be the body of a later change, where it is anything.
+    """
+    if not isinstance(sent, dict):
+        raise invalid({"patient": [MESSAGES["type"]]})
+    odd = {name: [MESSAGES["type"]] for name in PATIENT_MEMBERS & sent.keys() if not isinstance(sent[name], str)}
+    if odd:
+        raise invalid({"patient": odd})
     patient = {name: value for name, value in sent.items() if name not in {"uuid", "_uuid"}}
     uuid = sent.get("_uuid", sent.get("uuid"))
     if uuid is None:

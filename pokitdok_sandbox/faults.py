@@ -29,14 +29,17 @@ TOKEN_REVOKED = "token_revoked"  # noqa: S105 - no secret, the name of a fault
 SECONDS = {LATENCY: 1.0, CLOCK_SKEW: 3600.0, "timeout_before": 60.0, "timeout_after": 60.0}
 """Faults that take seconds, and how many when nobody says: the delay, the error of the clock, the silence."""
 
+ORDERED = "The fault that was ordered."
+
 INSTEAD: dict[str, Callable[[Wire, float], ASGIApp]] = {
     "unauthorized": lambda wire, _: wire.unauthorized(),
     TOKEN_REVOKED: lambda wire, _: wire.unauthorized(),
+    "bad_request": lambda wire, _: _enveloped(wire, {"validation": {"body": [ORDERED]}}, 400),
     "payment_required": lambda wire, _: wire.message("Payment Required", 402),
     "rate_limit": lambda wire, _: wire.message("Forbidden (Rate Limited)", 403),
-    "server_error": lambda wire, _: wire.enveloped(
-        {"processing_time": 0}, {"errors": {"general": "The fault that was ordered."}}, 500
-    ),
+    "not_found": lambda wire, _: _enveloped(wire, {"query": ORDERED}, 404),
+    "unprocessable": lambda wire, _: _enveloped(wire, {"validation": {"body": [ORDERED]}}, 422),
+    "server_error": lambda wire, _: _enveloped(wire, {"general": ORDERED}, 500),
     "html_500": lambda wire, _: wire.html_failure(),
     "unavailable": lambda wire, _: wire.message("Service Unavailable", 503),
     "reset_before": lambda _, __: connection.Reset(),
@@ -186,6 +189,10 @@ def truncated(response: Response) -> Response:
     half = bytes(response.body)[: len(response.body) // 2]
     headers = {name: value for name, value in response.headers.items() if name != "content-length"}
     return Response(half, response.status_code, headers)
+
+
+def _enveloped(wire: Wire, errors: dict[str, Any], status: int) -> Response:
+    return wire.enveloped({"processing_time": 0}, {"errors": errors}, status)
 
 
 def _seconds(name: str, seconds: float | None) -> float:

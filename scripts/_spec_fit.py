@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from _spec_diff import follow
 from openapi_python_client.strings import ClassName, PythonIdentifier, snake_case
 
 from pokitdok_ext.testing import Contract as Checker
-from pokitdok_ext.testing import check_cassette
+from pokitdok_ext.testing import read_cassette
+from pokitdok_ext.testing.cassettes import Recorded, check_interaction
 
 WIRE_FACTS = {301, 405}
 """Statuses of recordings that no contract describes: redirects and refused methods."""
@@ -85,16 +87,23 @@ def cassettes(folder: Path, old: Checker, new: Checker, changed: set[str], text:
     files = sorted(folder.rglob("*.yaml"))
     for file in files:
         name = file.relative_to(folder).with_suffix("").as_posix()
-        content = file.read_text(encoding="utf-8")
-        dated += stamp not in content.partition("\n")[0]
-        reason = _new_finding(check_cassette(file, old), check_cassette(file, new))
-        requests = [each["request"] for each in yaml.load(content, Loader=yaml.CSafeLoader)["interactions"]]
-        used = {found.id for each in requests if (found := new.operation(each["method"], each["uri"]))}
+        with file.open(encoding="utf-8") as opened:
+            dated += stamp not in opened.readline()
+        interactions = _cassette(file, file.stat().st_mtime_ns)
+        before, after = ([f for each in interactions for f in check_interaction(each, by)] for by in (old, new))
+        reason = _new_finding(before, after)
+        used = {found.id for each in interactions if (found := new.operation(each.method, each.url))}
         if reason:
             lost.append((name, reason))
         elif used & changed:
             touched.append(name)
     return Fit("cassettes", len(files), lost, touched, dated)
+
+
+@cache
+def _cassette(file: Path, _changed: int) -> list[Recorded]:
+    """A cassette, read once for all contracts that it is compared with."""
+    return read_cassette(file)
 
 
 def skeletons(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> Fit:

@@ -4,7 +4,7 @@ Needs the extra ``testing``.
 """
 
 try:
-    from pokitdok_ext.testing.cassettes import ReadableYaml, check_cassette, vcr_settings
+    from pokitdok_ext.testing.cassettes import ReadableYaml, check_cassette, read_cassette, vcr_settings
     from pokitdok_ext.testing.clock import HeldClock
     from pokitdok_ext.testing.contract import Contract, Finding
     from pokitdok_ext.testing.token_server import FakeTokenServer
@@ -14,4 +14,13 @@ except ModuleNotFoundError as error:
         raise ModuleNotFoundError(message, name=error.name) from None
     raise
 
-__all__ = ["Contract", "FakeTokenServer", "Finding", "HeldClock", "ReadableYaml", "check_cassette", "vcr_settings"]
+__all__ = [
+    "Contract",
+    "FakeTokenServer",
+    "Finding",
+    "HeldClock",
+    "ReadableYaml",
+    "check_cassette",
+    "read_cassette",
+    "vcr_settings",
+]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -21,9 +23,11 @@ from pokitdok_ext import connect
 from pokitdok_ext.testing import ReadableYaml, vcr_settings
 
 ROOT = Path(__file__).resolve().parents[2]
+CASSETTES = Path(os.environ.get("POKITDOK_CASSETTES") or Path(__file__).parent / "cassettes")
+"""scripts/record.py has them recorded into another folder first."""
 HOST = "https://sandbox.pokitdok.test"
-CLIENT_ID = "contract-tests"
-CLIENT_SECRET = "invented-secret"
+CLIENT_ID = "sandbox-client-id"
+CLIENT_SECRET = "sandbox-client-secret"
 
 
 class InProcess(httpx.BaseTransport):
@@ -52,29 +56,51 @@ def vcr_config() -> dict[str, Any]:
     return vcr_settings()
 
 
+@pytest.fixture(scope="module")
+def vcr_cassette_dir(request: pytest.FixtureRequest) -> str:
+    """A folder for each module of tests."""
+    return str(CASSETTES / request.path.stem)
+
+
 @pytest.fixture(autouse=True)
 def _everything_recorded_is_played(request: pytest.FixtureRequest, record_mode: str) -> Iterator[None]:
     """A call that a test no longer makes has to leave its cassette too."""
     cassette = request.getfixturevalue("vcr")
+    if cassette is None or record_mode != "none":
+        yield
+        return
+    file = Path(cassette._path)
+    name = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file
+    if not file.is_file():
+        pytest.fail(f"{name} is missing: nox -s record", pytrace=False)
     yield
-    if cassette is not None and record_mode == "none":
-        unplayed = [
-            f"{recorded.method} {recorded.path}"
-            for number, recorded in enumerate(cassette.requests)
-            if not cassette.play_counts[number]
-        ]
-        assert not unplayed, f"recorded but not played: {unplayed}; nox -s record"
+    unplayed = [
+        f"{number}. {recorded.method} {recorded.path}"
+        for number, recorded in enumerate(cassette.requests, 1)
+        if not cassette.play_counts[number - 1]
+    ]
+    if unplayed:
+        pytest.fail(f"{name} holds what its test did not play ({', '.join(unplayed)}): nox -s record", pytrace=False)
 
 
 @pytest.fixture
-def client(record_mode: str) -> Iterator[Client]:
-    """A client on the recorded host; while recording, the sandbox answers behind it."""
+def make_client(record_mode: str) -> Iterator[Callable[..., Client]]:
+    """Makes clients of the recorded host; while recording, one sandbox answers behind all of them."""
     transports: dict[str, Any] = {}
     if record_mode != "none":
-        settings = pokitdok_sandbox.Settings(client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
         noon = datetime(2026, 11, 2, 12, tzinfo=UTC).timestamp()
         # Time and chance stand still, so that a new recording differs only where an answer does.
-        app = pokitdok_sandbox.create_app(settings, clock=lambda: noon, random=Random(0))
+        app = pokitdok_sandbox.create_app(
+            pokitdok_sandbox.Settings(advance="polls"), clock=lambda: noon, random=Random(0)
+        )
         transports = {"transport": InProcess(app), "async_transport": httpx.ASGITransport(app=app)}
-    with connect(CLIENT_ID, CLIENT_SECRET, base_url=HOST, retry=None, **transports) as client:
-        yield client
+    with ExitStack() as stack:
+        yield lambda *credentials, **options: stack.enter_context(
+            connect(*credentials, base_url=HOST, retry=None, **transports, **options)
+        )
+
+
+@pytest.fixture
+def client(make_client: Callable[..., Client]) -> Client:
+    """A client that fetches its token."""
+    return make_client(CLIENT_ID, CLIENT_SECRET)

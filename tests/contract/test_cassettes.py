@@ -4,30 +4,46 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-import yaml
 
-from pokitdok_ext.testing import Contract, check_cassette
+from pokitdok_ext.testing import Contract, Finding, check_cassette, read_cassette
 
+from .conftest import CASSETTES as FOLDER
 from .conftest import CLIENT_SECRET
 
-FOLDER = Path(__file__).parent / "cassettes"
 CASSETTES = sorted(FOLDER.rglob("*.yaml"))
 CONTRACT = Contract()
 
 
 def name_of(path: Path) -> str:
-    return f"{path.parent.name}-{path.stem}"
+    return path.relative_to(FOLDER).with_suffix("").as_posix()
 
 
-def test_there_are_cassettes() -> None:
-    assert len(CASSETTES) >= 18
+ACCEPTED = {
+    r"/x12_segments/\*/data/[a-z0-9]{2,3}\d\d": "one example names elements of X12; others go under their place",
+    r"/data/parameters/\w.*": "an activity echoes all that was sent; calls that sent less are what is known",
+}
+"""Undocumented properties of answers that the sandbox gives on purpose, with the reason."""
+
+
+def accepted(finding: Finding) -> list[str]:
+    """The patterns of ACCEPTED under which a finding is none."""
+    if finding.rule != "undocumented property" or " answer 200" not in finding.place:
+        return []
+    return [pattern for pattern in ACCEPTED if re.fullmatch(pattern, finding.message)]
 
 
 @pytest.mark.parametrize("cassette", CASSETTES, ids=name_of)
 def test_cassette_fits_the_contract(cassette: Path) -> None:
-    assert [str(finding) for finding in check_cassette(cassette, CONTRACT)] == []
+    findings = [str(finding) for finding in check_cassette(cassette, CONTRACT) if not accepted(finding)]
+    assert findings == [], f"{name_of(cassette)} is stale: nox -s record"
+
+
+def test_each_accepted_property_is_still_in_some_cassette() -> None:
+    used = {each for path in CASSETTES for finding in check_cassette(path, CONTRACT) for each in accepted(finding)}
+    assert used == ACCEPTED.keys()
 
 
 @pytest.mark.parametrize("cassette", CASSETTES, ids=name_of)
@@ -45,21 +61,22 @@ def test_no_secret_and_no_token_stands_in_the_cassette(cassette: Path) -> None:
     assert CLIENT_SECRET not in text
     assert not re.search(r"\b[A-Za-z0-9]{40}\b", text)
     assert not re.search(r"(Basic|Bearer) (?!REDACTED)", text)
-    assert not re.search(r"\b\d{3}-\d{2}-\d{4}\b", text)
+    assert not re.search(r"\b(?!000)\d{3}-\d{2}-\d{4}\b", text), "a number that could be somebody's; 000 is nobody's"
 
 
 @pytest.mark.parametrize("cassette", CASSETTES, ids=name_of)
 def test_cassette_is_recorded_under_the_test_host_only(cassette: Path) -> None:
-    document = yaml.load(cassette.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-    uris = {interaction["request"]["uri"].split("/")[2] for interaction in document["interactions"]}
+    uris = {urlsplit(each.url).netloc for each in read_cassette(cassette)}
     assert uris == {"sandbox.pokitdok.test"}
 
 
 def test_every_cassette_belongs_to_a_test() -> None:
     """Reads the test modules, so that it holds for a part of the suite too."""
-    tests = {
+    owned = {("test_operations", operation.id) for operation in CONTRACT.operations}
+    owned |= {
         (path.stem, name)
         for path in Path(__file__).parent.glob("test_*.py")
         for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     }
-    assert [name_of(path) for path in CASSETTES if (path.parent.name, path.stem) not in tests] == []
+    unused = [name_of(path) for path in CASSETTES if (path.parent.name, path.stem) not in owned]
+    assert unused == [], "no test plays these: nox -s record removes them"

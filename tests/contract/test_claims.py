@@ -9,7 +9,7 @@ import pytest
 from pokitdok_api import Client
 from pokitdok_api.api.activities import get_activity, list_activities, update_activity
 from pokitdok_api.api.claims import submit_claim
-from pokitdok_api.errors import InvalidRequestError, NotFoundError
+from pokitdok_api.errors import InvalidRequestError
 from pokitdok_api.models import (
     ActivityStateName,
     ActivityTransition,
@@ -88,11 +88,6 @@ def test_activity_of_the_documentation_is_read(client: Client) -> None:
     assert envelope.data.id == "5317f51527a27620f2ec7533"
     assert envelope.meta
     assert envelope.meta.activity_id != envelope.data.id  # the read is an activity of its own
-
-
-def test_unknown_activity_is_not_found(client: Client) -> None:
-    with pytest.raises(NotFoundError):
-        get_activity.sync("000000000000000000000000", client=client)
 
 
 async def test_listing_is_paged_by_limit_and_offset(client: Client) -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from pokitdok_api import Client
 from pokitdok_api.api.trading_partners import get_trading_partner, list_trading_partners
-from pokitdok_api.errors import NotFoundError
 from pokitdok_api.models import MemberSearchOption, TradingPartner
 
 pytestmark = pytest.mark.vcr
@@ -26,14 +25,3 @@ def test_partner_says_how_members_are_found(client: Client) -> None:
     assert partner.is_enabled is False
     assert partner.supported_search_options
     assert all(isinstance(option, MemberSearchOption) for option in partner.supported_search_options)
-
-
-async def test_partner_is_read_from_an_event_loop(client: Client) -> None:
-    partner = (await get_trading_partner.asyncio("MOCKPAYER", client=client)).data
-    assert isinstance(partner, TradingPartner)
-    assert partner.id == "MOCKPAYER"
-
-
-def test_unknown_partner_is_not_found(client: Client) -> None:
-    with pytest.raises(NotFoundError):
-        get_trading_partner.sync("no-such-partner", client=client)

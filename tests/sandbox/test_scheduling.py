@@ -143,6 +143,15 @@ async def test_a_booked_slot_cannot_be_booked_again(user: httpx.AsyncClient) -> 
     assert list(response.json()["data"]["errors"]["validation"]) == ["pd_appointment_uuid"]
 
 
+@pytest.mark.parametrize("patient", ["Moss", {"last_name": 5}])
+async def test_what_is_no_patient_is_refused_and_the_slot_stays_open(user: httpx.AsyncClient, patient: object) -> None:
+    response = await user.put(KNOWN, json={"patient": patient})
+
+    assert response.status_code == 422
+    assert response.json()["data"]["errors"]["validation"].keys() == {"patient"}
+    assert (await user.get(KNOWN)).json()["data"][0]["status"] == "open"
+
+
 async def test_a_note_changes_and_a_booking_is_completed(user: httpx.AsyncClient) -> None:
     early = await user.put(KNOWN, json={"mark_completed": "true"})
     await user.put(KNOWN, json={"patient": PATIENT})
