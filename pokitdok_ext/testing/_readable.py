@@ -88,7 +88,7 @@ def canonical(body: bytes | str | None, headers: Headers) -> tuple[bytes | str |
     name, kept = media_type(headers), dict(headers)
     if bare(name) == "multipart/form-data" and "boundary=" in name:
         chosen = name.partition("boundary=")[2].split(";")[0].strip('"')
-        kept = {key: value.replace(chosen, BOUNDARY) if value == name else value for key, value in kept.items()}
+        kept = {key: name.replace(chosen, BOUNDARY) if value == name else value for key, value in kept.items()}
         content = body.encode() if isinstance(body, str) else body or b""
         return content.replace(chosen.encode(), BOUNDARY.encode()), kept
     if bare(name).endswith("json") and body:
