@@ -63,7 +63,7 @@ from pokitdok_sandbox.pipeline import Pipeline
 from pokitdok_sandbox.seeding import seed
 from pokitdok_sandbox.settings import Settings
 from pokitdok_sandbox.store import Store
-from pokitdok_sandbox.validation import Validation
+from pokitdok_sandbox.validation import validation_of
 from pokitdok_sandbox.wire import Wire, http_date, mark
 from pokitdok_sandbox.world import World
 
@@ -163,7 +163,7 @@ def create_app(
     for operation in contract.operations:
         by_path[operation.path][operation.method] = operation
     wire = Wire(settings.modern)
-    pipeline = Pipeline(world, wire, Validation(contract), handlers)
+    pipeline = Pipeline(world, wire, validation_of(contract), handlers)
     resources: dict[str, _MissingSlash | _Resource] = {
         path[:-1]: _MissingSlash(wire) for path in by_path if path.endswith("/")
     }

@@ -156,7 +156,17 @@ class Contract:
 
 @cache
 def load_contract() -> Contract:
-    """Read the contract, once: inside an installed package it lies next to this module, in a clone above the package.
+    """Read the contract, once.
+
+    Raises:
+        ContractError: It is not there.
+    """
+    text = contract_file().read_text(encoding="utf-8")
+    return Contract(_text_keys(yaml.load(text, Loader=PlainLoader)))  # noqa: S506 - a safe loader
+
+
+def contract_file() -> Path:
+    """Find the contract: inside an installed package it lies next to this module, in a clone above the package.
 
     Raises:
         ContractError: It is at neither place.
@@ -164,8 +174,7 @@ def load_contract() -> Contract:
     here = Path(__file__).parent
     for file in (here / "openapi.yaml", here.parent / "openapi.yaml"):
         if file.is_file():
-            document = yaml.load(file.read_text(encoding="utf-8"), Loader=PlainLoader)  # noqa: S506 - a safe loader
-            return Contract(_text_keys(document))
+            return file
     raise ContractError(
         "openapi.yaml is neither inside the package pokitdok_sandbox nor above it; install the package again."
     )

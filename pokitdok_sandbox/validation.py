@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -104,6 +105,12 @@ class Validation:
                 formats={"date-time": _is_wire_time},
             )
         return self._validators[pointer, formats]
+
+
+@lru_cache(maxsize=4)
+def validation_of(contract: Contract) -> Validation:
+    """Return the one of this contract: what it compiled serves the next sandbox too."""
+    return Validation(contract)
 
 
 def _put(messages: dict[str, Any], path: list[str], text: str) -> None:

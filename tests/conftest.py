@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,9 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 REDIS_START_SECONDS = 20
 OLD_LOCK = ROOT / "tests" / "sandbox" / "old-client.lock"
-OLD_CLIENT = ROOT / ".cache" / "old-client"
+CACHE = ROOT / ".cache"
+
+collect_ignore = ["sample_project"]  # it has an environment of its own; test_sample_project.py runs it there
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,37 +50,51 @@ def _no_credentials_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def old_python() -> str:
-    """The Python of an environment that holds the old official client and nothing of ours; made once, by the lock."""
-    python = OLD_CLIENT / ("Scripts" if os.name == "nt" else "bin") / "python"
-    OLD_CLIENT.parent.mkdir(exist_ok=True)
-    with FileLock(f"{OLD_CLIENT}.lock"):  # tests run in several processes
-        _make_old_client(python)
-    return str(python)
+def make_environment() -> Callable[..., str]:
+    """Makes `.cache/NAME` of exactly the pins in a text, and a wheel, once, and gives its Python."""
+
+    def make(name: str, pins: str, wheel: Path | None = None) -> str:
+        directory = CACHE / name
+        CACHE.mkdir(exist_ok=True)
+        with FileLock(f"{directory}.lock"):  # tests run in several processes
+            return str(_environment(directory, pins, wheel))
+
+    return make
 
 
-def _make_old_client(python: Path) -> None:
-    stamp = OLD_CLIENT / "made-from"
-    made_from = f"{hashlib.sha256(OLD_LOCK.read_bytes()).hexdigest()} {sys.version}"
-    if stamp.is_file() and stamp.read_text() == made_from:
-        return
-    shutil.rmtree(OLD_CLIENT, ignore_errors=True)
-    make = [sys.executable, "-m", "venv", str(OLD_CLIENT)]
-    install = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(OLD_LOCK)]
-    try:
-        for line in (make, install):
-            subprocess.run(line, check=True, capture_output=True, timeout=600)
-    except (OSError, subprocess.SubprocessError) as error:
-        here = OLD_CLIENT.relative_to(ROOT)
-        reason = (
-            f"the environment of the old client could not be made ({type(error).__name__})."
-            " Where a package index is in reach, this makes it: "
-            f"python -m venv {here} && {here}/bin/pip install --require-hashes -r {OLD_LOCK.relative_to(ROOT)}"
-        )
-        if os.environ.get("POKITDOK_REQUIRE_PEERS") == "1":
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
-    stamp.write_text(made_from)
+def _environment(directory: Path, pins: str, wheel: Path | None) -> Path:
+    lock, stamp, wheel_stamp = directory / "made-from.lock", directory / "made-by", directory / "made-with"
+    python = directory / ("Scripts" if os.name == "nt" else "bin") / "python"
+    install = [str(python), "-m", "pip", "install", "--quiet"]
+    if not stamp.is_file() or stamp.read_text() != sys.version or lock.read_text(encoding="utf-8") != pins:
+        shutil.rmtree(directory, ignore_errors=True)
+        try:
+            subprocess.run([sys.executable, "-m", "venv", str(directory)], check=True, capture_output=True, timeout=600)
+            lock.write_text(pins, encoding="utf-8")
+            command = [*install, "--require-hashes", "-r", str(lock)]
+            subprocess.run(command, check=True, capture_output=True, timeout=600)
+        except (OSError, subprocess.SubprocessError) as error:
+            here = directory.relative_to(ROOT)
+            reason = (
+                f"the environment {here} could not be made ({type(error).__name__}); where a package index is in reach"
+                f" it is. To see what is wrong: {here}/bin/pip install --require-hashes -r {here}/{lock.name}"
+            )
+            if os.environ.get("POKITDOK_REQUIRE_PEERS") == "1":
+                pytest.fail(reason, pytrace=False)
+            pytest.skip(reason)
+        stamp.write_text(sys.version)
+    content = "" if wheel is None else hashlib.sha256(wheel.read_bytes()).hexdigest()
+    if wheel is not None and not (wheel_stamp.is_file() and wheel_stamp.read_text() == content):
+        command = [*install, "--no-deps", "--no-index", "--force-reinstall", str(wheel)]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+        wheel_stamp.write_text(content)
+    return python
+
+
+@pytest.fixture(scope="session")
+def old_python(make_environment: Callable[..., str]) -> str:
+    """The Python of an environment that holds the old official client and nothing of ours."""
+    return make_environment("old-client", OLD_LOCK.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")

@@ -1,26 +1,56 @@
-"""For tests of code that uses this client: a token server, held time, cassettes fit to publish, a checker of traffic.
+"""For tests of code that uses this client: a sandbox, a token server, held time, cassettes, a checker of traffic.
 
-Needs the extra ``testing``.
+Names only, each imported on first use: pytest loads the plugin, and so this package, in every run. Needs the extra
+``testing``. docs/testing.md shows it all.
 """
 
-try:
-    from pokitdok_ext.testing.cassettes import ReadableYaml, check_cassette, read_cassette, vcr_settings
-    from pokitdok_ext.testing.clock import HeldClock
-    from pokitdok_ext.testing.contract import Contract, Finding
-    from pokitdok_ext.testing.token_server import FakeTokenServer
-except ModuleNotFoundError as error:
-    if error.name in {"jsonschema_rs", "yaml"}:
-        message = f'pokitdok_ext.testing needs {error.name}: pip install "pokitdok-client[testing]"'
-        raise ModuleNotFoundError(message, name=error.name) from None
-    raise
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .cassettes import ReadableYaml, check_cassette, read_cassette, vcr_settings
+    from .clock import HeldClock
+    from .contract import Contract, Finding
+    from .sandbox import InProcessSandbox, PostedCallback
+    from .token_server import FakeTokenServer
 
 __all__ = [
     "Contract",
     "FakeTokenServer",
     "Finding",
     "HeldClock",
+    "InProcessSandbox",
+    "PostedCallback",
     "ReadableYaml",
     "check_cassette",
     "read_cassette",
     "vcr_settings",
 ]
+
+_HOMES = {
+    "PostedCallback": "sandbox",
+    "Contract": "contract",
+    "FakeTokenServer": "token_server",
+    "Finding": "contract",
+    "HeldClock": "clock",
+    "InProcessSandbox": "sandbox",
+    "ReadableYaml": "cassettes",
+    "check_cassette": "cassettes",
+    "read_cassette": "cassettes",
+    "vcr_settings": "cassettes",
+}
+
+if not TYPE_CHECKING:  # a type checker would take any misspelled name for one of these
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        try:
+            home = import_module(f"{__name__}.{_HOMES[name]}")
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("pokitdok_"):
+                raise
+            extras = "testing,sandbox" if _HOMES[name] == "sandbox" else "testing"
+            message = f'{name} needs {error.name}: pip install "pokitdok-client[{extras}]"'
+            raise ModuleNotFoundError(message, name=error.name) from None
+        return getattr(home, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 from pokitdok_ext._clock import Clock
 
@@ -23,10 +24,30 @@ class HeldClock:
         self.chance = chance
         self.slept: list[float] = []
 
+    def __repr__(self) -> str:
+        return f"HeldClock({self.now})"
+
+    @property
+    def now(self) -> datetime:
+        """The time as a date, in UTC."""
+        return datetime.fromtimestamp(self.wall, UTC)
+
     def forward(self, seconds: float) -> None:
         """Let *seconds* pass on both clocks."""
         self.wall += seconds
         self.monotonic += seconds
+
+    def forward_to(self, moment: datetime) -> None:
+        """Let the time until *moment* pass.
+
+        Raises:
+            ValueError: It is over, or has no time zone.
+        """
+        if moment.tzinfo is None:
+            raise ValueError(f"{moment} has no time zone: give one, such as tzinfo=datetime.UTC")
+        if moment < self.now:
+            raise ValueError(f"{moment} is over, it is {self.now}: time goes forward only")
+        self.forward(moment.timestamp() - self.wall)
 
     def clock(self) -> Clock:
         """The clock to pass on."""
@@ -38,4 +59,4 @@ class HeldClock:
 
     async def _async_sleep(self, seconds: float) -> None:
         self._sleep(seconds)
-        await asyncio.sleep(0)  # other tasks get their turn, as they would
+        await asyncio.sleep(0)  # other tasks get their turn
