@@ -51,6 +51,7 @@ if not TYPE_CHECKING:  # a type checker would take any misspelled name for one o
             if (error.name or "").startswith("pokitdok_"):
                 raise
             extras = "testing,sandbox" if _HOMES[name] == "sandbox" else "testing"
-            message = f'{name} needs {error.name}: pip install "pokitdok-client[{extras}]"'
+            missing = (error.name or "").partition(".")[0]
+            message = f'{name} needs {missing}: pip install "pokitdok-client[{extras}]"'
             raise ModuleNotFoundError(message, name=error.name) from None
         return getattr(home, name)

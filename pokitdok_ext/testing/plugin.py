@@ -64,7 +64,7 @@ def pokitdok_sandbox(
     try:
         sandbox = InProcessSandbox(pokitdok_time, **choices)
     except (TypeError, ValueError) as error:
-        pytest.fail(f"choices of the sandbox: {error}", pytrace=False)
+        raise pytest.fail.Exception(f"choices of the sandbox: {error}", pytrace=False) from None
     with sandbox, _environment(sandbox.url, sandbox.client_id, sandbox.client_secret):
         yield sandbox
 
@@ -142,9 +142,12 @@ def _environment(url: str, client_id: str, client_secret: str) -> Iterator[None]
 @contextmanager
 def _extra_told() -> Iterator[None]:
     """A missing extra is told in a line, without a traceback through this package."""
+    reason = ""
     try:
         yield
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("pokitdok_"):
             raise
-        pytest.fail(str(error), pytrace=False)
+        reason = str(error)
+    if reason:
+        pytest.fail(reason, pytrace=False)
