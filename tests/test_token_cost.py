@@ -107,9 +107,9 @@ async def test_fresh_token_costs_a_task_no_lock_no_thread_and_no_hop(counts: Cou
 def test_stale_token_costs_locks_and_one_thread(counts: Counts) -> None:
     """What the two tests above count is there to be counted."""
     held = HeldClock()
-    with connect("id", "secret", base_url=BASE, transport=httpx.MockTransport(counts.platform)) as client:
+    transport = httpx.MockTransport(counts.platform)
+    with connect("id", "secret", base_url=BASE, transport=transport, clock=held.clock()) as client:
         manager: TokenManager = client.tokens.manager  # type: ignore[attr-defined]
-        manager._clock = manager._record._clock = held.clock()
         client.tokens.warm()
         http = client.get_httpx_client()
         counts.start_over(manager)

@@ -24,8 +24,14 @@ from pokitdok_sandbox import Sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
 PRISM = ROOT / "tools" / "node_modules" / ".bin" / "prism"
-CASSETTES = sorted((ROOT / "tests" / "contract" / "cassettes").glob("*/*.yaml"))
+CASSETTES = [
+    file
+    for file in sorted((ROOT / "tests" / "contract" / "cassettes").glob("*/*.yaml"))
+    if file.parent.name != "test_operations"  # X12 and multipart, which Prism does not read, and errors made on purpose
+]
 START_SECONDS = 60
+ANSWER_SECONDS = 60
+"""Prism reads the contract anew for each operation that it meets, which takes seconds on a busy machine."""
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
@@ -92,8 +98,8 @@ def test_the_demo_runs_through_the_proxy(refusing: str, sandbox: Sandbox) -> Non
 
 @pytest.mark.peer
 def test_the_proxy_sees_what_is_outside_the_contract(telling: str, sandbox: Sandbox) -> None:
-    token = sign_in(sandbox)
-    with httpx.Client(base_url=telling, headers={"authorization": f"Bearer {token}"}) as client:
+    headers = {"authorization": f"Bearer {sign_in(sandbox)}"}
+    with httpx.Client(base_url=telling, headers=headers, timeout=ANSWER_SECONDS) as client:
         answer = client.get("/api/v4/activities/", params={"limit": "many"})
 
     assert violations(answer, "request")
@@ -105,7 +111,8 @@ def test_no_answer_to_a_recorded_call_is_outside_the_contract(telling: str, sand
     interactions = yaml.safe_load(cassette.read_text(encoding="utf-8"))["interactions"]
     ids: dict[str, str] = {}
     wrong = []
-    with httpx.Client(base_url=telling, headers={"authorization": f"Bearer {sign_in(sandbox)}"}) as client:
+    headers = {"authorization": f"Bearer {sign_in(sandbox)}"}
+    with httpx.Client(base_url=telling, headers=headers, timeout=ANSWER_SECONDS) as client:
         for interaction in interactions:
             recorded, expected = interaction["request"], interaction["response"]
             answer = send_again(client, recorded, sandbox, ids)
