@@ -8,7 +8,11 @@ The tests record into a folder of their own first. Only when all of them passed 
 and those removed that no test plays: whatever ends this early, no cassette is half-written or missing. A recording
 that differs from the cassette in nothing but its first line, which names the contract, leaves the cassette as it is.
 
-Exit status: 0 done; 1 a test failed while recording, and nothing was changed, or with --check something differs.
+What the cassettes exercise of the contract is kept in coverage.yaml beside them. It rises by itself; where it falls,
+this says what was lost and keeps it as it is. --accept-losses takes the loss over.
+
+Exit status: 0 done; 1 a test failed while recording, and nothing was changed, or with --check something differs, or
+something is exercised no more.
 """
 
 from __future__ import annotations
@@ -22,8 +26,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import _interrupts  # noqa: F401 - first, since the imports below take a second
+import yaml
+from _replacing import replace_text
+
+from pokitdok_ext.testing import Contract, measure
+
 ROOT = Path(__file__).resolve().parent.parent
 CASSETTES = ROOT / "tests" / "contract" / "cassettes"
+COVERAGE_HEAD = (
+    "# What the cassettes exercise of the contract: scripts/record.py writes it, test_coverage.py keeps it.\n"
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="say what would change, and change nothing")
     parser.add_argument("-k", metavar="EXPRESSION", help="record the tests that pytest chooses by it; remove nothing")
     parser.add_argument("--cassettes", type=Path, default=CASSETTES, metavar="FOLDER", help="where the cassettes are")
+    parser.add_argument("--accept-losses", action="store_true", help="forget what is exercised no more")
     options = parser.parse_args(arguments)
     parent: Path = options.cassettes.parent
     with TemporaryDirectory(prefix=".recording-", dir=parent) as folder:  # beside it: on the same disk
@@ -61,9 +75,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(*found, sep="\n", end="\n" if found else "")
     total = sum(1 for _ in options.cassettes.rglob("*.yaml"))
     print(f"{_shown(options.cassettes)}: {len(found)} of {total} cassettes {'differ' if options.check else 'changed'}")
-    if options.check and found:
-        print("record them anew: nox -s record")
-    return 1 if options.check and found else 0
+    if options.check:
+        if found:
+            print("record them anew: nox -s record")
+        return 1 if found else 0
+    try:
+        lost = keep_coverage(options.cassettes, accept_losses=options.accept_losses)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(*(f"exercised no more: {each}" for each in lost), sep="\n", end="\n" if lost else "")
+    if lost:
+        print("if that is meant: nox -s record -- --accept-losses")
+    return 1 if lost else 0
+
+
+def keep_coverage(cassettes: Path, *, accept_losses: bool) -> list[str]:
+    """Write what the cassettes exercise into coverage.yaml; return what is lost, which stays in it unless accepted."""
+    file = cassettes.parent / "coverage.yaml"
+    coverage = measure(sorted(cassettes.rglob("*.yaml")), Contract())
+    floor = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    lost = [] if accept_losses else coverage.lost(floor)
+    if not lost:
+        text = COVERAGE_HEAD + yaml.safe_dump(coverage.names(), sort_keys=False, default_flow_style=None, width=120)
+        replace_text(file, text)
+    return lost
 
 
 def _record(folder: Path, expression: str | None) -> int:

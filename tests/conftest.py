@@ -37,6 +37,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="../shared (the material on the platform) is not part of a clone"))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests want said at the end: `record_property("summary", text)`."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "summary":
+                terminalreporter.write_line(str(value))
+
+
 @pytest.fixture
 def _shared_is_required() -> None:
     pytest.fail("POKITDOK_REQUIRE_PEERS=1 but ../shared is missing", pytrace=False)

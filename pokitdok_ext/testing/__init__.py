@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from .cassettes import ReadableYaml, check_cassette, read_cassette, vcr_settings
     from .clock import HeldClock
     from .contract import Contract, Finding
+    from .coverage import Coverage, measure
     from .sandbox import InProcessSandbox, PostedCallback
     from .token_server import FakeTokenServer
 
 __all__ = [
     "Contract",
+    "Coverage",
     "FakeTokenServer",
     "Finding",
     "HeldClock",
@@ -23,6 +25,7 @@ __all__ = [
     "PostedCallback",
     "ReadableYaml",
     "check_cassette",
+    "measure",
     "read_cassette",
     "vcr_settings",
 ]
@@ -30,12 +33,14 @@ __all__ = [
 _HOMES = {
     "PostedCallback": "sandbox",
     "Contract": "contract",
+    "Coverage": "coverage",
     "FakeTokenServer": "token_server",
     "Finding": "contract",
     "HeldClock": "clock",
     "InProcessSandbox": "sandbox",
     "ReadableYaml": "cassettes",
     "check_cassette": "cassettes",
+    "measure": "coverage",
     "read_cassette": "cassettes",
     "vcr_settings": "cassettes",
 }

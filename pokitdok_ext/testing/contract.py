@@ -15,13 +15,10 @@ from importlib.resources import files
 from typing import Any, cast
 from urllib.parse import parse_qsl, quote, urlsplit
 
-import jsonschema_rs
-
 from pokitdok_ext.testing._bodies import bare, read_body
+from pokitdok_ext.testing._schemas import Schema, Schemas
 
-Schema = Mapping[str, Any]
-
-_URI = "urn:contract"
+_NAME = re.compile(r"[a-z_]{1,50}[0-9]{0,3}")
 _METHODS = {"get", "put", "post", "delete", "patch"}
 
 
@@ -53,7 +50,7 @@ class Operation:
     definition: Schema = field(repr=False)
 
 
-class Contract:
+class Contract(Schemas):
     """The contract as a judge of requests and answers.
 
     Args:
@@ -66,9 +63,7 @@ class Contract:
     def __init__(self, document: Schema | None = None) -> None:
         if document is None:
             document = cast("Schema", json.loads(files("pokitdok_api").joinpath("openapi.json").read_bytes()))
-        self.document = document
-        self._registry = jsonschema_rs.Registry([(_URI, dict(document))], draft=jsonschema_rs.Draft202012)
-        self._validators: dict[str, jsonschema_rs.Draft202012Validator] = {}
+        super().__init__(document)
         self.property_names = frozenset(_property_names(document))
         routes = [
             (re.compile(_path_pattern(path)), Operation(definition["operationId"], method.upper(), path, definition))
@@ -92,14 +87,30 @@ class Contract:
                 return operation
         return None
 
-    def resolve(self, schema: Schema) -> Schema:
-        """*schema*, or any other object of the document, or what its `$ref` names."""
-        while "$ref" in schema:
-            target: Any = self.document
-            for step in schema["$ref"].removeprefix("#/").split("/"):
-                target = target[step]
-            schema = target
-        return schema
+    def request_schema(self, operation: Operation, media_type: str | None) -> Schema | None:
+        """The schema of a request body in that media type, whose parameters do not matter; None if there is none."""
+        content = self.resolve(operation.definition.get("requestBody", {})).get("content", {})
+        documented = {bare(known): media for known, media in content.items()}
+        found: Schema | None = documented.get(bare(media_type), {}).get("schema")
+        return found
+
+    def answer_schema(self, operation: Operation, status: int, media_type: str | None) -> tuple[str, Schema] | None:
+        """Media type and schema of an answer; None if the status is not documented, or has no content.
+
+        An answer counts as JSON unless *media_type* is another one that is documented, because the platform sent its
+        JSON as text/html.
+        """
+        content = self.resolve(operation.definition["responses"].get(str(status), {})).get("content")
+        if not content:
+            return None
+        name = next((each for each in (bare(media_type), "application/json") if each in content), next(iter(content)))
+        return name, content[name].get("schema", {})
+
+    def parameters(self, operation: Operation, place: str) -> dict[str, Schema]:
+        """The parameters of an operation that stand in the query or in the path, by name."""
+        item = self.document["paths"][operation.path]
+        declared = [self.resolve(p) for p in (*item.get("parameters", ()), *operation.definition.get("parameters", ()))]
+        return {p["name"]: p for p in declared if p["in"] == place}
 
     def check_request(self, method: str, url: str, *, media_type: str | None, body: bytes | None) -> list[Finding]:
         """Compare a request with the contract: query, media type, body, undocumented properties.
@@ -115,59 +126,52 @@ class Contract:
             return [_unknown_operation(method, url)]
         place = f"{operation.id} request"
         findings = list(self._check_query(operation, url, place))
-        declared = operation.definition.get("requestBody")
-        if declared is None:
+        if "requestBody" not in operation.definition:
             return [*findings, Finding("body", place, "there is one where none is documented")] if body else findings
-        name = bare(media_type)
-        content = self.resolve(declared)["content"]
-        documented = {bare(known): media for known, media in content.items()}
-        if name not in documented:
+        name, schema = bare(media_type), self.request_schema(operation, media_type)
+        if schema is None:
             return [*findings, Finding("media type", place, f"{name or 'none'} is not documented")]
         try:
             value = read_body(media_type or "", body or b"")
         except ValueError:
             return [*findings, Finding("body", place, f"cannot be read as {name}")]
-        return [*findings, *self._check_body(documented[name]["schema"], value, place)]
+        return [*findings, *self._check_body(schema, value, place)]
 
     def check_answer(
         self, method: str, url: str, *, status: int, body: bytes | None, media_type: str | None = None
     ) -> list[Finding]:
         """Compare an answer with the contract: status, body, undocumented properties.
 
-        A body counts as JSON unless *media_type* is another one that the contract documents, because the platform sent
-        its JSON as text/html. A status that only ``default`` covers is a finding.
+        A status that only ``default`` covers is a finding. For *media_type* see `answer_schema`.
         """
         operation = self.operation(method, url)
         if operation is None:
             return [_unknown_operation(method, url)]
         place = f"{operation.id} answer {status}"
-        declared = operation.definition["responses"].get(str(status))
-        if declared is None:
+        if str(status) not in operation.definition["responses"]:
             return [Finding("status", place, "is not documented")]
-        content = self.resolve(declared).get("content")
-        if content is None:
+        found = self.answer_schema(operation, status, media_type)
+        if found is None:
             return [Finding("body", place, "there is one where none is documented")] if body else []
-        name = bare(media_type) if bare(media_type) in content else "application/json"
+        name, schema = found
         try:
             value = read_body(name, body or b"")
         except ValueError:
             return [Finding("body", place, f"cannot be read as {name}")]
-        return list(self._check_body(content[name]["schema"], value, place))
+        return list(self._check_body(schema, value, place))
 
     def check_component(self, name: str, value: Any) -> list[Finding]:
         """Compare *value* with the component schema *name*, such as a part of a message."""
         return list(self._check_body({"$ref": f"#/components/schemas/{name}"}, value, name))
 
     def _check_query(self, operation: Operation, url: str, place: str) -> Iterator[Finding]:
-        item = self.document["paths"][operation.path]
-        declared = [self.resolve(p) for p in (*item.get("parameters", ()), *operation.definition.get("parameters", ()))]
-        known = {p["name"] for p in declared if p["in"] == "query"}
+        known = self.parameters(operation, "query")
         for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True):
             if name not in known:
-                yield Finding("undocumented property", place, f"query parameter {name}")
+                yield Finding("undocumented property", place, f"query parameter {_shown(name)}")
 
     def _check_body(self, schema: Schema, value: Any, place: str) -> Iterator[Finding]:
-        for error in self._validator(schema).iter_errors(value):
+        for error in self.validator(schema).iter_errors(value):
             # A key that no schema names may be data, such as the key of a map.
             known = (str(p) if isinstance(p, int) or p in self.property_names else "*" for p in error.instance_path)
             pointer = "".join(f"/{part}" for part in known)
@@ -179,7 +183,7 @@ class Contract:
         """Pointers of the properties that no schema of *schemas* names."""
         if not isinstance(value, dict | list):
             return
-        parts = [part for schema in schemas for part in self._expand(schema, value)]
+        parts = [part for schema in schemas for _, part in self.parts_for(value, "", schema)]
         if isinstance(value, list):
             items = [part["items"] for part in parts if "items" in part]
             for element in value if items else ():
@@ -196,34 +200,7 @@ class Contract:
             elif rest and True not in rest:  # true allows anything at any depth
                 yield from self._undocumented(rest, element, f"{path}/*")
             elif not rest:
-                yield f"{path}/{name}"
-
-    def _expand(self, schema: Schema, value: Any) -> Iterator[Schema]:
-        """*schema* and what it stands for: its reference, its allOf, and those alternatives that *value* fits."""
-        yield schema
-        if "$ref" in schema:
-            yield from self._expand(self.resolve(schema), value)
-        for part in schema.get("allOf", ()):
-            yield from self._expand(part, value)
-        alternatives = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
-        fitting = [part for part in alternatives if self._validator(part).is_valid(value)]
-        for part in self._closest(fitting, value):
-            yield from self._expand(part, value)
-
-    def _closest(self, fitting: Sequence[Schema], value: Any) -> Sequence[Schema]:
-        """The alternatives of *fitting* that name most of the members of *value*."""
-        if len(fitting) < 2 or not isinstance(value, dict):
-            return fitting
-        scores = [len(self.resolve(part).get("properties", {}).keys() & value.keys()) for part in fitting]
-        return [part for part, score in zip(fitting, scores, strict=True) if score == max(scores)]
-
-    def _validator(self, schema: Schema) -> jsonschema_rs.Draft202012Validator:
-        key = json.dumps(schema, sort_keys=True)
-        if key not in self._validators:
-            # Refs of the document are local; outside of it they need its name in front.
-            absolute = json.loads(key.replace('"$ref": "#/', f'"$ref": "{_URI}#/'))
-            self._validators[key] = jsonschema_rs.Draft202012Validator(absolute, registry=self._registry)
-        return self._validators[key]
+                yield f"{path}/{_shown(name)}"
 
 
 def _property_names(node: Any) -> Iterator[str]:
@@ -234,6 +211,11 @@ def _property_names(node: Any) -> Iterator[str]:
     if isinstance(node, list):
         for child in node:
             yield from _property_names(child)
+
+
+def _shown(name: str) -> str:
+    """A name that looks like one of the platform's; anything else may be data, such as the key of a map."""
+    return name if _NAME.fullmatch(name) else "*"
 
 
 def _path_pattern(template: str) -> str:

@@ -20,7 +20,7 @@ from vcr import VCR
 import pokitdok_sandbox
 from pokitdok_api import Client
 from pokitdok_ext import connect
-from pokitdok_ext.testing import ReadableYaml, vcr_settings
+from pokitdok_ext.testing import Contract, Coverage, ReadableYaml, measure, vcr_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 CASSETTES = Path(os.environ.get("POKITDOK_CASSETTES") or Path(__file__).parent / "cassettes")
@@ -49,6 +49,12 @@ def pytest_recording_configure(config: pytest.Config, vcr: VCR) -> None:
     contract = hashlib.sha256((ROOT / "openapi.yaml").read_bytes()).hexdigest()[:12]
     origin = f"pokitdok_sandbox {version('pokitdok-client')}, contract {contract}; not traffic of the real platform"
     vcr.register_serializer("yaml", ReadableYaml(origin))
+
+
+@pytest.fixture(scope="session")
+def coverage() -> Coverage:
+    """What the cassettes exercise of the contract."""
+    return measure(sorted(CASSETTES.rglob("*.yaml")), Contract())
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "record.py"
 CASSETTES = ROOT / "tests" / "contract" / "cassettes"
+EMPTY = "origin: nowhere\nversion: 1\ninteractions: []\n"
 
 
 def command(folder: Path, *options: str) -> list[str]:
@@ -46,7 +47,7 @@ def test_recording_mends_what_differs_and_nothing_else(cassettes: Path) -> None:
     edited = cassettes / "test_operations" / "get_payment.yaml"
     edited.write_text(edited.read_text(encoding="utf-8").replace("MOCKPAYER", "SOMEBODY"), encoding="utf-8")
     (cassettes / "test_operations" / "list_payers.yaml").unlink()
-    (cassettes / "test_operations" / "no_such_operation.yaml").write_text("origin: nowhere\n", encoding="utf-8")
+    (cassettes / "test_operations" / "no_such_operation.yaml").write_text(EMPTY, encoding="utf-8")
     stamp = cassettes / "test_operations" / "list_payments.yaml"
     stamp.write_text(stamp.read_text(encoding="utf-8").replace(", contract ", ", contract 0"), encoding="utf-8")
     restamped = stamp.read_bytes()
@@ -65,7 +66,7 @@ def test_recording_mends_what_differs_and_nothing_else(cassettes: Path) -> None:
 def test_some_are_recorded_and_the_others_stay(cassettes: Path) -> None:
     (cassettes / "test_operations" / "list_payers.yaml").unlink()
     unused = cassettes / "test_operations" / "no_such_operation.yaml"
-    unused.write_text("origin: nowhere\n", encoding="utf-8")
+    unused.write_text(EMPTY, encoding="utf-8")
 
     done = run(cassettes, "-k", "list_payers")
 
@@ -74,6 +75,33 @@ def test_some_are_recorded_and_the_others_stay(cassettes: Path) -> None:
         **contents(CASSETTES),
         "test_operations/no_such_operation.yaml": unused.read_bytes(),
     }
+
+
+def test_what_is_exercised_no_more_is_named_and_forgotten_only_when_told(cassettes: Path) -> None:
+    floor = cassettes.parent / "coverage.yaml"
+    text = (CASSETTES.parent / "coverage.yaml").read_text(encoding="utf-8")
+    more = text.replace("  Meta: [", "  Meta: [test_mode, ", 1)
+    assert more != text
+    floor.write_text(more, encoding="utf-8")
+
+    refused = run(cassettes, "-k", "list_payers")
+    kept = floor.read_text(encoding="utf-8")
+    accepted = run(cassettes, "-k", "list_payers", "--accept-losses")
+
+    assert (refused.returncode, kept) == (1, more)
+    assert "exercised no more: answer properties: Meta test_mode" in refused.stdout
+    assert refused.stdout.splitlines()[-1] == "if that is meant: nox -s record -- --accept-losses"
+    assert (accepted.returncode, floor.read_text(encoding="utf-8")) == (0, text)
+
+
+def test_a_file_that_is_no_cassette_is_named(cassettes: Path) -> None:
+    (cassettes / "test_operations" / "get_payment.yaml").write_text("patient: [Quillfeather", encoding="utf-8")
+
+    done = run(cassettes, "-k", "list_payers")
+
+    assert done.returncode == 1
+    assert done.stderr.endswith("get_payment.yaml cannot be read as a cassette: record it anew\n")
+    assert "Quillfeather" not in done.stdout + done.stderr
 
 
 def test_nothing_changes_when_a_test_fails_while_recording(cassettes: Path) -> None:
