@@ -324,6 +324,16 @@ def test_cassette_that_cannot_be_read_is_told_in_a_line(run: Run, pytester: pyte
     assert "Traceback" not in done.stdout.str()
 
 
+def test_request_that_was_not_recorded_is_told_without_what_was_sent(run: Run) -> None:
+    run(RECORDED, "--record-mode=rewrite").assert_outcomes(passed=2)
+    changed = RECORDED.replace("(TAMSIN)", '(Patient("Canary", "Quill", "1984-06-17", "W100000001"))')
+    done = run(changed, "--showlocals", "-k", "test_ours and not fits_the_contract")
+    done.assert_outcomes(failed=1, deselected=3)
+    done.stdout.fnmatch_lines(["*NotRecordedError: *test_ours.pokitdok.yaml has no answer to this check_eligibility*"])
+    said = [line for line in done.stdout.lines if "Canary" in line and "Patient(" not in line]
+    assert said == []
+
+
 def test_cassettes_of_others_are_left_as_they_are(run: Run, pytester: pytest.Pytester) -> None:
     """In one run with ours: another API's keep their name, their form and their settings."""
     pytester.makepyfile(

@@ -11,6 +11,7 @@ from pokitdok_api.api.eligibility import check_eligibility
 from pokitdok_api.models import Activity, ActivityListEnvelope, EligibilityEnvelope, EligibilityRequest
 from pokitdok_api.types import Response
 from pokitdok_ext import (
+    Clock,
     InvalidRequestError,
     RedisStore,
     Retry,
@@ -26,6 +27,7 @@ from pokitdok_ext.fast import FastTransport
 from pokitdok_ext.generic import request
 from pokitdok_ext.pacing import Pacer
 from pokitdok_ext.paging import aitems, items, pages
+from pokitdok_ext.testing import Contract, Finding, HeldClock, InProcessSandbox, PostedCallback
 
 
 def text_provider() -> str:
@@ -111,6 +113,15 @@ def in_bulk(client: Client, questions: list[EligibilityRequest]) -> None:
 
 def waiting(client: Client) -> None:
     assert_type(wait_for_activity("id", client=client), Activity)
+    assert_type(wait_for_activity("id", client=client, clock=HeldClock().clock()), Activity)
+    connect(clock=Clock(wall=lambda: 0.0))
+    connect(clock=12.0)  # type: ignore[arg-type]
+
+
+def tests_of_others(sandbox: InProcessSandbox, contract: Contract) -> None:
+    assert_type(sandbox.callbacks(), list[PostedCallback])
+    assert_type(contract.check_answer("GET", "/", status=200, body=b""), list[Finding])
+    sandbox.time.forward("a while")  # type: ignore[arg-type]
 
 
 def anything(client: Client) -> None:

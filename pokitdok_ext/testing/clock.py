@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import UTC, datetime
 
 from pokitdok_ext._clock import Clock
@@ -23,6 +24,7 @@ class HeldClock:
         self.monotonic = monotonic
         self.chance = chance
         self.slept: list[float] = []
+        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"HeldClock({self.now})"
@@ -34,8 +36,9 @@ class HeldClock:
 
     def forward(self, seconds: float) -> None:
         """Let *seconds* pass on both clocks."""
-        self.wall += seconds
-        self.monotonic += seconds
+        with self._lock:
+            self.wall += seconds
+            self.monotonic += seconds
 
     def forward_to(self, moment: datetime) -> None:
         """Let the time until *moment* pass.

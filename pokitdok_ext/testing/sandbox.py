@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-import httpx
-
 from pokitdok_ext._stand_ins import StandIn, standing_in
+from pokitdok_ext.testing.in_process import InProcessTransport
 from pokitdok_sandbox import Settings, create_app
 
 if TYPE_CHECKING:
     from pokitdok_ext.testing.clock import HeldClock
     from pokitdok_sandbox.faults import Faults
     from pokitdok_sandbox.world import World
-
-__tracebackhide__ = True  # from pytest: these frames hold what was sent or received
 
 SANDBOX_URL = "https://sandbox.pokitdok.test"
 """Where it seems to be; no real host can have this name (RFC 2606)."""
@@ -69,7 +64,7 @@ class InProcessSandbox:
             post=lambda url, body: self._posted.append(PostedCallback(url, body)),
         )
         self._world: World = app.state.world
-        self._transport = _ToApp(app)
+        self._transport = InProcessTransport(app)
         self._open = ExitStack()
 
     def __repr__(self) -> str:
@@ -113,39 +108,3 @@ class InProcessSandbox:
 
     def __exit__(self, *_exc: object) -> None:
         self._open.close()
-
-
-class _ToApp(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Carries requests to an ASGI application by httpx's own transport, where vcrpy sees them.
-
-    Synchronous ones go on a thread of their own, one after the other, since the caller's may have a running loop. As
-    from a network, an error arrives without the frames it was raised in.
-    """
-
-    def __init__(self, app: Any) -> None:
-        self._app = httpx.ASGITransport(app=app)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pokitdok-in-process")
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer a synchronous request."""
-        outcome = self._thread.submit(lambda: asyncio.run(self._outcome(request))).result()
-        if isinstance(outcome, httpx.Response):
-            return outcome
-        raise outcome
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer an asynchronous request."""
-        outcome = await self._outcome(request)
-        if isinstance(outcome, httpx.Response):
-            return outcome
-        raise outcome
-
-    def __exit__(self, *_exc: object) -> None:
-        self._thread.shutdown()
-
-    async def _outcome(self, request: httpx.Request) -> httpx.Response | httpx.TransportError:
-        try:
-            answer = await self._app.handle_async_request(request)
-            return httpx.Response(answer.status_code, headers=answer.headers, content=await answer.aread())
-        except httpx.TransportError as error:
-            return error.with_traceback(None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -13,7 +12,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import httpx
 import pytest
 from vcr import VCR
 
@@ -21,6 +19,7 @@ import pokitdok_sandbox
 from pokitdok_api import Client
 from pokitdok_ext import connect
 from pokitdok_ext.testing import Contract, Coverage, ReadableYaml, measure, vcr_settings
+from pokitdok_ext.testing.in_process import InProcessTransport
 
 ROOT = Path(__file__).resolve().parents[2]
 CASSETTES = Path(os.environ.get("POKITDOK_CASSETTES") or Path(__file__).parent / "cassettes")
@@ -28,21 +27,6 @@ CASSETTES = Path(os.environ.get("POKITDOK_CASSETTES") or Path(__file__).parent /
 HOST = "https://sandbox.pokitdok.test"
 CLIENT_ID = "sandbox-client-id"
 CLIENT_SECRET = "sandbox-client-secret"
-
-
-class InProcess(httpx.BaseTransport):
-    """Carries sync requests to an ASGI app without a socket, where vcrpy sees them."""
-
-    def __init__(self, app: Any) -> None:
-        self._app = app
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        async def answer() -> httpx.Response:
-            response = await httpx.ASGITransport(app=self._app).handle_async_request(request)
-            content = await response.aread()
-            return httpx.Response(response.status_code, headers=response.headers, content=content)
-
-        return asyncio.run(answer())
 
 
 def pytest_recording_configure(config: pytest.Config, vcr: VCR) -> None:
@@ -93,14 +77,16 @@ def _everything_recorded_is_played(request: pytest.FixtureRequest, record_mode: 
 def make_client(record_mode: str) -> Iterator[Callable[..., Client]]:
     """Makes clients of the recorded host; while recording, one sandbox answers behind all of them."""
     transports: dict[str, Any] = {}
+    stack = ExitStack()
     if record_mode != "none":
         noon = datetime(2026, 11, 2, 12, tzinfo=UTC).timestamp()
         # Time and chance stand still, so that a new recording differs only where an answer does.
         app = pokitdok_sandbox.create_app(
             pokitdok_sandbox.Settings(advance="polls"), clock=lambda: noon, random=Random(0)
         )
-        transports = {"transport": InProcess(app), "async_transport": httpx.ASGITransport(app=app)}
-    with ExitStack() as stack:
+        transport = stack.enter_context(InProcessTransport(app))
+        transports = {"transport": transport, "async_transport": transport}
+    with stack:
         yield lambda *credentials, **options: stack.enter_context(
             connect(*credentials, base_url=HOST, retry=None, **transports, **options)
         )
