@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from pokitdok_ext._stand_ins import StandIn
 from pokitdok_ext.cli import main
+from pokitdok_ext.testing import HeldClock
 from pokitdok_sandbox import Sandbox
 
 
@@ -52,6 +55,12 @@ def connected(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> Sandbox:
     monkeypatch.setenv("POKITDOK_CLIENT_ID", sandbox.client_id)
     monkeypatch.setenv("POKITDOK_CLIENT_SECRET", sandbox.client_secret)
     return sandbox
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two attempts the time goes on by itself."""
+    monkeypatch.setattr("pokitdok_ext._stand_ins._NETWORK", StandIn(clock=HeldClock(time.time()).clock()))
 
 
 @pytest.fixture

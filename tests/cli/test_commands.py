@@ -325,15 +325,14 @@ def test_wrong_secret_ends_with_its_own_code(
     assert "canary" not in ran.err
 
 
-def test_server_that_is_not_there_ends_with_its_own_code(
-    connected: Sandbox, pokitdok: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)
+@pytest.mark.usefixtures("no_pauses")
+def test_server_that_is_not_there_ends_with_its_own_code(connected: Sandbox, pokitdok: Run) -> None:
     ran = pokitdok("--base-url", "http://127.0.0.1:9", "trading-partners")
     assert ran.code == _exits.LATER
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize(
     ("fault", "code"),
     [
@@ -345,9 +344,8 @@ def test_server_that_is_not_there_ends_with_its_own_code(
     ],
 )
 def test_failure_ends_with_its_code_and_shows_no_patient(
-    connected: Sandbox, pokitdok: Run, monkeypatch: pytest.MonkeyPatch, fault: str, code: int
+    connected: Sandbox, pokitdok: Run, fault: str, code: int
 ) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)
     order = {"name": fault, "operations": ["check_eligibility"]}
     httpx.post(f"{connected.url}/_sandbox/faults", json=order).raise_for_status()
     try:
