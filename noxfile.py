@@ -183,6 +183,13 @@ def lock(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def mutants(session: nox.Session) -> None:
+    """Change contract and sandbox in many small ways, and fail where no check notices; about a quarter of an hour."""
+    install(session)
+    session.run("python", "scripts/mutants.py", *session.posargs)
+
+
+@nox.session(default=False)
 def batch(session: nox.Session) -> None:
     """Run a batch of 5,000 members with faults and two kill -9s through the sandbox; about a minute."""
     install(session)

@@ -81,7 +81,7 @@ def _schemes(old: Contract, new: Contract) -> Iterator[Change]:
 
 
 def _leaves(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    if isinstance(node, Mapping) and node:
+    if isinstance(node, Mapping):
         for key, child in node.items():
             yield from _leaves(child, (*path, str(key)))
     else:

@@ -1,6 +1,6 @@
 """Says what a change of openapi.yaml means: for callers, for names in Python, for cassettes and evidence.
 
-The contract is compared with the last released one: that of the newest tag of this history, else that of HEAD.
+The contract is compared with the last released one: that of the newest version tag of this history, else that of HEAD.
 
     python scripts/spec_change.py
     python scripts/spec_change.py --base v1.2.0 --markdown report.md
@@ -85,7 +85,9 @@ def released(base: str | None) -> tuple[str, bytes]:
         return base, _bytes(Path(base))
     if base is not None:
         return f"revision {base}", _git("show", f"{base}:openapi.yaml")
-    tags = _git("tag", "--merged", "HEAD", "--sort=-version:refname").decode().split()
+    # The suffix makes 1.0.0-rc1 older than 1.0.0.
+    newest_first = ("-c", "versionsort.suffix=-", "tag", "--merged", "HEAD", "--sort=-version:refname")
+    tags = _git(*newest_first, "--list", "v[0-9]*", "[0-9]*").decode().split()
     if tags:
         return f"tag {tags[0]}", _git("show", f"{tags[0]}:openapi.yaml")
     return "HEAD (no release is tagged yet)", _git("show", "HEAD:openapi.yaml")

@@ -54,6 +54,15 @@ async def test_pages_hold_twenty_and_next_keeps_the_query_and_the_host(api: http
     assert len(seen) == len(set(seen)) == body["meta"]["result_count"] == 29
 
 
+async def test_a_last_page_that_is_full_has_no_next(api: httpx.AsyncClient) -> None:
+    await api.get("/api/v4/tradingpartners/MOCKPAYER")
+
+    body = (await api.get("/api/v4/activities/", params={"limit": 3})).json()
+
+    assert (len(body["data"]), body["meta"]["result_count"]) == (3, 3)
+    assert "next" not in body["meta"]
+
+
 async def test_the_children_of_a_batch_are_listed_alone(api: httpx.AsyncClient) -> None:
     body = (await api.get("/api/v4/activities/", params={"parent_id": WELL_KNOWN})).json()
 
