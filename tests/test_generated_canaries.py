@@ -33,14 +33,6 @@ OBJECTS = [name for name, schema in SCHEMAS.items() if schema.get("type") == "ob
 CANARY, BORN, NUMBER = "Quillfeather, Zoë", "1931-07-23", 193107230042
 TRACES = ("uillfeather", BORN, "1931, 7, 23", str(NUMBER))
 
-KNOWN: dict[str, str] = {}
-"""Model or function: why its test does not hold. Empty as long as nothing generated is at fault."""
-
-
-def subjects(names: list[str]) -> list[Any]:
-    """What KNOWN names has to fail, so that a repair leaves the table."""
-    return [pytest.param(name, marks=pytest.mark.xfail(reason=KNOWN[name]) if name in KNOWN else ()) for name in names]
-
 
 def shown(texts: list[str]) -> list[str]:
     return [text for text in texts if any(trace in text for trace in TRACES)]
@@ -146,7 +138,7 @@ def variants_of(name: str, **how: Any) -> Iterator[Any]:
 # ---------------------------------------------------------------- models
 
 
-@pytest.mark.parametrize("name", subjects(OBJECTS))
+@pytest.mark.parametrize("name", OBJECTS)
 def test_no_secret_shows_at_any_depth_of_a_model(name: str) -> None:
     model = getattr(models, name)
     for value in variants_of(name):
@@ -155,7 +147,7 @@ def test_no_secret_shows_at_any_depth_of_a_model(name: str) -> None:
         assert shown([repr(read), str(read), f"{read}", repr([read]), repr(answer), str(answer)]) == []
 
 
-@pytest.mark.parametrize("name", subjects([name for name in OBJECTS if "properties" in SCHEMAS[name]]))
+@pytest.mark.parametrize("name", [name for name in OBJECTS if "properties" in SCHEMAS[name]])
 def test_a_model_shows_what_is_no_secret_and_the_names_of_what_is_unknown(name: str) -> None:
     """Masking everything would be safe and of no use."""
     members = SCHEMAS[name]["properties"]
@@ -372,7 +364,7 @@ def texts_of_calls(
     return texts
 
 
-@pytest.mark.parametrize("name", subjects(list(OPERATIONS)))
+@pytest.mark.parametrize("name", OPERATIONS)
 def test_nothing_said_of_a_call_shows_what_was_sent_or_answered(name: str, heard: Heard) -> None:
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
@@ -382,7 +374,7 @@ def test_nothing_said_of_a_call_shows_what_was_sent_or_answered(name: str, heard
     assert shown([*texts, *heard.texts, *(str(each.message) for each in warned)]) == []
 
 
-@pytest.mark.parametrize("name", subjects(list(OPERATIONS)))
+@pytest.mark.parametrize("name", OPERATIONS)
 def test_nothing_said_of_a_call_on_an_event_loop_shows_what_was_sent_or_answered(name: str, heard: Heard) -> None:
     with warnings.catch_warnings(record=True) as warned, asyncio.Runner() as runner:
         warnings.simplefilter("always")
