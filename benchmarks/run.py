@@ -59,6 +59,7 @@ def starting(folder: Path) -> None:
         "the same, stock generator": (OTHER_FIRST.format(read=STOCK_FIRST), None),
         "the same, pydantic": (OTHER_FIRST.format(read=PYDANTIC_FIRST), None),
         "the same, msgspec": (OTHER_FIRST.format(read=MSGSPEC_FIRST), None),
+        "the sandbox, until it serves": (SANDBOX, None),
     }
     for name, (code, goal) in rows.items():
         row(f"{name} / import httpx", (fresh(code, folder), fresh("import httpx", folder)), goal=goal)
@@ -145,6 +146,12 @@ def fresh(code: str, folder: Path) -> Timed:
 
     return measure
 
+
+SANDBOX = """\
+import pokitdok_sandbox
+with pokitdok_sandbox.Sandbox():
+    pass
+"""
 
 USE = """\
 from pokitdok_ext import connect

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from ._errors import ConfigurationError, TokenError, TokenResponseError, TokenUnavailableError
 from ._flights import AbandonedError
-from ._token_answers import jwt_end, jwt_life, read_grant, sendable
-from ._tokens import AccessToken, Secret, TokenGrant
+from ._token_answers import jwt_end, jwt_life, read_grant
+from ._tokens import AccessToken, Secret, TokenGrant, sendable
 
 if TYPE_CHECKING:
     import asyncio

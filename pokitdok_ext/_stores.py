@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from pokitdok_api.errors import PokitDokError
 
 from ._clock import Clock
-from ._tokens import Secret
+from ._tokens import Secret, sendable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,6 @@ LARGEST = 65_536
 
 _FORM = 1
 _KEY = re.compile(r"[0-9a-f]{64}")
-_SENDABLE = re.compile(r"[\x21-\x7e]+")
 _PRINTABLE = re.compile(r"[\x20-\x7e]+")
 _SECRET_CHECK = re.compile(r"(?:[0-9a-f]{8})?")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.1
@@ -162,7 +161,7 @@ def _read(key: str, text: str) -> StoredToken | str:
     right = {
         "v": type(members.get("v")) is int and members["v"] == _FORM,
         "key": members.get("key") == key,
-        "token": _matches(_SENDABLE, token),
+        "token": isinstance(token, str) and sendable(token),
         "type": members.get("type") == "Bearer",
         "obtained": obtained is not None,
         "life": life is not None,

@@ -18,7 +18,7 @@ from ._errors import (
     TokenThrottledError,
     TokenUnavailableError,
 )
-from ._tokens import Secret, TokenGrant
+from ._tokens import Secret, TokenGrant, sendable
 
 LONGEST_LIFE = 86_400.0
 """Seconds. A server that says more is not believed."""
@@ -27,7 +27,6 @@ ASSUMED_LIFE = 300.0
 """Seconds a token is used for if nothing in the answer says how long it lives."""
 
 _LONGEST_RETRY_AFTER = 3600.0
-_SENDABLE = re.compile(r"[\x21-\x7e]+")
 _CLIENT_AT_FAULT = {"invalid_client", "unauthorized_client", "invalid_scope", "invalid_grant", "invalid_request"}
 _CLIENT_AT_FAULT |= {"unsupported_grant_type", "access_denied"}
 _SERVER_AT_FAULT = {"server_error", "temporarily_unavailable", "slow_down"}
@@ -106,11 +105,6 @@ def read_grant(answer: Mapping[str, Any], *, served_at: float | None, where: str
         stated=stated,
         refresh=Secret(refresh) if isinstance(refresh, str) and sendable(refresh) else None,
     )
-
-
-def sendable(token: str) -> bool:
-    """Whether *token* can stand in a header: printable ASCII without spaces, not empty."""
-    return _SENDABLE.fullmatch(token) is not None
 
 
 def _json_object(body: bytes) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ Who fetches and who waits is `_manager.py`; where tokens come from is `_sources.
 
 import hashlib
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     import httpx
 
     from ._clock import Clock
+
+_SENDABLE = re.compile(r"[\x21-\x7e]+")
+
+
+def sendable(token: str) -> bool:
+    """Whether *token* can stand in a header: printable ASCII without spaces, not empty."""
+    return _SENDABLE.fullmatch(token) is not None
 
 
 class Secret:

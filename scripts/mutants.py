@@ -42,7 +42,7 @@ from pokitdok_ext.testing import Contract as Checker
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "tests" / "contract"
-LEAST_NOTICED = 0.7
+LEAST_NOTICED = 0.75
 """Of the changes of rules, the share that has to be noticed. Some change nothing that anybody could see."""
 
 

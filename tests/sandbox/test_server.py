@@ -54,6 +54,30 @@ def test_a_sandbox_leaves_the_logging_of_its_process_alone() -> None:
         assert [list(logging.getLogger(name).handlers) for name in names] == before
 
 
+SERVED = """
+import sys, urllib.request
+from pokitdok_sandbox import Sandbox
+with Sandbox() as sandbox:
+    urllib.request.urlopen(f"{sandbox.url}/healthz").read()
+    print(len(sys.modules), *sorted({name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names))
+"""
+NEEDED = {
+    *("pokitdok_sandbox", "starlette", "uvicorn", "anyio", "h11", "click", "python_multipart", "jsonschema_rs", "yaml"),
+    *("pyx12", "jellyfish", "swagger_ui_bundle", "sniffio", "typing_extensions"),
+}
+"""Packages of other hands that the sandbox loads before it serves; those without a name of their own apart."""
+MOST_MODULES = 480
+
+
+def test_start_loads_no_more_than_it_needs() -> None:
+    """A start takes as long as its imports: a package that comes along here is felt by every test that starts one."""
+    command = [sys.executable, "-c", SERVED]
+    number, *packages = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    extra = {name for name in packages if not name.startswith("_") and name not in NEEDED | {"cython_runtime"}}
+    assert extra == set()
+    assert int(number) < MOST_MODULES
+
+
 def test_two_sandboxes_share_nothing() -> None:
     with Sandbox() as one, Sandbox() as other:
         httpx.post(f"{one.url}/oauth2/token", data=FORM)
