@@ -41,6 +41,7 @@ OWN_FILES = (
     "_kinds.py",
     "_unions.py",
     "_compiled.py",
+    "_pending.py",
     "_enums.py",
     "_values.py",
     "_operations.py",

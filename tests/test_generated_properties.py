@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pokitdok_api import models
+from pokitdok_api._kinds import Object
 from pokitdok_api._values import Misfit
 from pokitdok_ext.testing import Contract
 
@@ -541,3 +542,30 @@ def test_broken_model_is_found_by_the_wrong_kind(model: Any, error: type[Excepti
         prove(misfitting("ClaimRequest"), judge(model), PLANTED)
     with pytest.raises(error):
         read_or_refuse_every_member("ClaimRequest", model)
+
+
+# ---------------------------------------------------------------- 4. what is read at the first look
+
+
+def outcome_of(read: Callable[[Any], Any], value: Any) -> tuple[Any, str | None]:
+    try:
+        return read(value), None
+    except Misfit as misfit:
+        return None, str(misfit)
+
+
+def reads_as_at_once(name: str, value: Any) -> None:
+    """What is refused is refused when the answer comes; what is not can be looked at, compared and written back."""
+    answer, refused = outcome_of(Object(name).answer_reader(name), copy.deepcopy(value))
+    at_once, refused_at_once = outcome_of(getattr(models, name).from_dict, copy.deepcopy(value))
+    assert refused == refused_at_once
+    assert answer == at_once
+    assert answer is None or same(answer.to_dict(), value)
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_answer_is_read_at_first_look_as_it_would_be_at_once(name: str) -> None:
+    prove(
+        st.one_of(fitting_component(name), misfitting(name).map(lambda case: case[0])),
+        lambda value: reads_as_at_once(name, value),
+    )

@@ -7,7 +7,7 @@ A class says what its fields are; `_compiled` makes the functions from it that r
 from __future__ import annotations
 
 import datetime
-from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, dataclass_transform
 
 from .types import UNSET
@@ -33,10 +33,26 @@ def model(cls: type[M]) -> type[M]:
     return made
 
 
+def _compile(cls: type[Model], function: str) -> None:
+    from ._compiled import compile_function  # noqa: PLC0415 - it needs this module
+
+    compile_function(cls, function)
+
+
+def _compiled_at_first_call(function: str) -> Any:
+    """A class method that makes the function of that name for its class, and calls it."""
+
+    def first_call(cls: type[Model], source: Mapping[str, Any], into: type[Any]) -> Any:
+        _compile(cls._model, function)
+        return getattr(cls._model, function)(source, into)
+
+    return classmethod(first_call)
+
+
 class Model:
     """A JSON object with named fields."""
 
-    __slots__ = ("_in_list", "_unknown")
+    __slots__ = ("_in_list", "_pending", "_unknown")
 
     _names: ClassVar[tuple[str, ...]] = ()
     """Fields."""
@@ -54,6 +70,10 @@ class Model:
     _unknown: dict[str, Any] | None
     _in_list: bool
     """Set, to True, only where it came as the one item of a list, and is to be written so."""
+    _pending: dict[str, Any]
+    """Set only in an answer: what is to be in the fields that nobody has looked at, as decoded JSON."""
+    _readers: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
+    """What reads those fields."""
 
     def __attrs_pre_init__(self) -> None:
         self._unknown = None
@@ -81,13 +101,12 @@ class Model:
 
     def to_dict(self) -> dict[str, Any]:
         """Write as JSON types, without what is `UNSET`."""
-        _compile(self._model)
+        _compile(self._model, "to_dict")
         return self._model.to_dict(self)
 
-    @classmethod
-    def _read(cls, source: Mapping[str, Any], into: type[Any]) -> Any:
-        _compile(cls._model)
-        return cls._model._read(source, into)
+    _read = _compiled_at_first_call("_read")
+    _check = _compiled_at_first_call("_check")
+    _read_later = _compiled_at_first_call("_read_later")
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -157,13 +176,6 @@ class MapModel(Model, Generic[V]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self)} keys)"
-
-
-def _compile(cls: type[Model]) -> None:
-    """Replace `_read` and `to_dict` of *cls* by functions made for its fields."""
-    from ._compiled import compile_model  # noqa: PLC0415 - it needs this module
-
-    compile_model(cls)
 
 
 def known_keys(cls: type[Model]) -> frozenset[str]:

@@ -28,7 +28,15 @@ Kinds = Mapping[str, "Kind"]
 
 
 class Kind:
-    """How a value is read and written: here, as it comes."""
+    """How a value is read and written: here, as it comes.
+
+    Attributes:
+        refuses: Whether there are values that do not fit.
+        waits: Whether those of an answer, once checked, are read when somebody first looks at them.
+    """
+
+    refuses = False
+    waits = False
 
     def reader(self, where: str, expected: str = "object") -> Reader:
         """What reads it.
@@ -43,9 +51,21 @@ class Kind:
         """What writes it."""
         return to_json
 
+    def checking(self, value: str, where: str, scope: Scope) -> list[str]:
+        """Statements that raise what reading the variable *value* would raise; none if nothing is refused."""
+        return [f"{scope.name(self.reader(where))}({value})"] if self.refuses else []
+
+    def answer_reader(self, where: str) -> Reader:
+        """What reads a document that nobody else holds, so that parts of it can wait until somebody looks at them."""
+        return self.reader(where)
+
     def reading(self, value: str, where: str, scope: Scope) -> str:
         """An expression that does the same as `reader` with the variable *value*; *scope* names what it needs."""
         return f"{scope.name(self.reader(where))}({value})"
+
+    def later_into(self, target: str, value: str, where: str, scope: Scope) -> list[str]:
+        """As `read_into`, for a value that was checked: what is in it may wait."""
+        return self.read_into(target, value, where, scope)
 
     def writing(self, value: str, scope: Scope) -> str:
         """An expression that does the same as `writer` with the variable *value*."""
@@ -120,6 +140,8 @@ class Number(Code):
 class Object(Kind):
     """An object of the class *name*."""
 
+    refuses = True
+
     def __init__(self, name: str) -> None:
         self._name = name
 
@@ -138,8 +160,35 @@ class Object(Kind):
     def writer(self) -> Writer:
         return _write_object
 
+    def answer_reader(self, where: str) -> Reader:
+        read = self.reader(where)
+
+        def check_and_read(value: Any) -> Any:
+            if type(value) is not dict:
+                return read(value)
+            cls = getattr(models, self._name)
+            cls._check(value, cls)
+            return cls._read_later(value, cls)
+
+        return check_and_read
+
+    def checking(self, value: str, where: str, scope: Scope) -> list[str]:
+        check, _ = scope.function_of(self._name, "_check")
+        return [
+            f"if type({value}) is dict:",
+            f" {check}({value})",
+            "else:",
+            *indented(super().checking(value, where, scope)),
+        ]
+
     def reading(self, value: str, where: str, scope: Scope) -> str:
-        cls, read = scope.class_on_first_use(self._name)
+        return self._reading_by("_read", value, where, scope)
+
+    def later_into(self, target: str, value: str, where: str, scope: Scope) -> list[str]:
+        return [f"{target} = {self._reading_by('_read_later', value, where, scope)}"]
+
+    def _reading_by(self, function: str, value: str, where: str, scope: Scope) -> str:
+        read, cls = scope.function_of(self._name, function)
         return f"{read}({value}, {cls}) if type({value}) is dict else {super().reading(value, where, scope)}"
 
     def writing(self, value: str, scope: Scope) -> str:
@@ -149,8 +198,11 @@ class Object(Kind):
 class Array(Kind):
     """An array of *items* of one kind; of values that are taken as they come if there is none."""
 
+    refuses = True
+
     def __init__(self, items: Kind | None = None) -> None:
         self._items = items
+        self.waits = items is not None and items.refuses
 
     def reader(self, where: str, expected: str = "array") -> Reader:
         if self._items is None:
@@ -165,6 +217,14 @@ class Array(Kind):
             return lambda value: list(value) if isinstance(value, list | tuple) else value
         write = self._items.writer()
         return lambda value: list(map(write, value)) if isinstance(value, list | tuple) else value
+
+    def checking(self, value: str, where: str, scope: Scope) -> list[str]:
+        refused = f'null_or_misfit({value}, "array", {where!r})'
+        items = self._items.checking(f"{value}i", f"{where}[]", scope) if self._items else []
+        if not items:
+            return [f"if not isinstance({value}, list):", f" {refused}"]
+        loop = [f"for {value}i in {value}:", *indented(items)]
+        return [f"if isinstance({value}, list):", *indented(loop), "else:", f" {refused}"]
 
     def read_into(self, target: str, value: str, where: str, scope: Scope) -> list[str]:
         refused = f'{target} = null_or_misfit({value}, "array", {where!r})'
@@ -199,7 +259,7 @@ def document_reader(kind: Kind, name: str) -> Reader:
     The reader raises:
         Misfit: The document is null, or does not fit.
     """
-    read = cache(kind.reader)  # classes are loaded with the first answer
+    read = cache(kind.answer_reader)  # classes are loaded with the first answer
 
     def read_document(document: Any) -> Any:
         if document is None:

@@ -23,6 +23,8 @@ class OneOf(Kind):
     A required key can be dotted: then it is one of the object in a member.
     """
 
+    refuses = True
+
     def __init__(self, required: Mapping[str, tuple[str, ...]], fallback: str | None = None) -> None:
         self._required = [(name, frozenset(keys)) for name, keys in required.items()]
         self._deep = any("." in key for _, keys in self._required for key in keys)
@@ -49,6 +51,8 @@ class OneOf(Kind):
 class Either(Kind):
     """A union by JSON type: an object, an array, else the scalar of *otherwise*, None if the contract has none there."""
 
+    refuses = True
+
     def __init__(self, of_object: Object | OneOf | None, of_array: Array | None, otherwise: Kind | None) -> None:
         self._object = of_object
         self._array = of_array
@@ -73,6 +77,8 @@ class Either(Kind):
 class OneOrMany(Kind):
     """One of *items*, documented as such, that may come as an array of them. An array of one is read as its item, which remembers."""
 
+    refuses = True
+
     def __init__(self, items: Object) -> None:
         self._items = items
 
@@ -84,6 +90,8 @@ class OneOrMany(Kind):
 
 class ManyOrOne(Kind):
     """An array of *items*, documented as such, that may come as a lone one. That is read as an array of it, which remembers."""
+
+    refuses = True
 
     def __init__(self, items: Kind | None = None) -> None:
         self._items = items or ANY

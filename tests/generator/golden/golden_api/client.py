@@ -75,6 +75,7 @@ class Client:
         timeout: float | httpx.Timeout | None | Unset = UNSET,
         headers: Mapping[str, str] | None = None,
         tokens: Tokens | None = None,
+        decode: Callable[[bytes], Any] = json.loads,
         httpx_args: Mapping[str, Any] | None = None,
     ) -> None:
         """Make a client.
@@ -87,6 +88,7 @@ class Client:
             timeout: Seconds for each of connecting, sending, waiting and reading; None for no limit. 60, and 10 to connect, if not given.
             headers: Added to each request.
             tokens: What `tokens` is to give.
+            decode: Decodes the body of an answer, as `json.loads` does; it raises ValueError if that is not JSON.
             httpx_args: More arguments for the httpx clients, such as `verify` or `proxy`.
 
         Raises:
@@ -108,6 +110,7 @@ class Client:
             "follow_redirects": False,
         }
         self._tokens = tokens
+        self._decode = decode
         self._lock = threading.Lock()
         self._closed = False
         self._http: httpx.Client | None = None
@@ -233,7 +236,7 @@ class Client:
         request.read()  # a multipart body becomes bytes, so that it can be sent again after a renewal of the token
         with _log_filter.underway(request.url, parts.operation.path):
             response = http.send(request, auth=httpx.USE_CLIENT_DEFAULT if parts.authenticated else None)
-        return _answer(parts, response, parse)
+        return self._answer(parts, response, parse)
 
     async def acall(
         self,
@@ -248,7 +251,7 @@ class Client:
         request.read()
         with _log_filter.underway(request.url, parts.operation.path):
             response = await http.send(request, auth=httpx.USE_CLIENT_DEFAULT if parts.authenticated else None)
-        return _answer(parts, response, parse)
+        return self._answer(parts, response, parse)
 
     def _request(self, parts: RequestParts, timeout: float | httpx.Timeout | None | Unset) -> dict[str, Any]:
         wanted = (("Content-Type", parts.media_type), ("Accept", parts.accept))
@@ -263,6 +266,36 @@ class Client:
             "extensions": {"pokitdok.operation": parts.operation},
         }
 
+    def _answer(self, parts: RequestParts, response: httpx.Response, parse: Callable[[Any], T] | None) -> Response[T]:
+        """The typed answer. What is JSON is told by the content: the platform has sent it as text/html."""
+        operation, status, content = parts.operation, response.status_code, response.content
+        response.stream = (
+            _READ  # httpx's own refers back to the response: each would stay in memory until it is collected
+        )
+        document, fault = _decoded(content, self._decode)
+        attempts = response.extensions.get("pokitdok.attempts", 1)
+        error = error_for(operation, status, response.headers, document, attempts=attempts)
+        if error is not None:
+            raise error
+        parsed: Any = None
+        if parse is not None:
+            result = document
+            if parts.text:
+                result, fault = _text(content, document)
+            if fault is None:
+                parsed, fault = _parsed(parse, result)
+            if fault is not None:
+                raise InvalidResponseError(
+                    operation=operation,
+                    status_code=status,
+                    place=fault,
+                    activity_id=activity_id(document),
+                    attempts=attempts,
+                )
+        return Response(status_code=status, headers=response.headers, content=content, parsed=parsed)
+
+
+_READ = httpx.ByteStream(b"")
 
 _living: WeakSet[Client] = WeakSet()
 _left_to_the_parent: list[object] = []
@@ -297,42 +330,18 @@ def _checked(base_url: str) -> str:
     return base_url.rstrip("/")
 
 
-def _answer(parts: RequestParts, response: httpx.Response, parse: Callable[[Any], T] | None) -> Response[T]:
-    """The typed answer. What is JSON is told by the content: the platform has sent it as text/html."""
-    operation, status, content = parts.operation, response.status_code, response.content
-    document, fault = _decoded(content)
-    attempts = response.extensions.get("pokitdok.attempts", 1)
-    error = error_for(operation, status, response.headers, document, attempts=attempts)
-    if error is not None:
-        raise error
-    parsed: Any = None
-    if parse is not None:
-        result = document
-        if parts.text:
-            result, fault = _text(content, document)
-        if fault is None:
-            parsed, fault = _parsed(parse, result)
-        if fault is not None:
-            raise InvalidResponseError(
-                operation=operation,
-                status_code=status,
-                place=fault,
-                activity_id=activity_id(document),
-                attempts=attempts,
-            )
-    return Response(status_code=status, headers=response.headers, content=content, parsed=parsed)
-
-
-def _decoded(content: bytes) -> tuple[Any, str | None]:
+def _decoded(content: bytes, decode: Callable[[bytes], Any]) -> tuple[Any, str | None]:
     """The decoded body, or why there is none. The decoder's own error holds the whole body, so it ends here."""
     if not content.strip():
         return None, "the body is empty"
     try:
-        return json.loads(content), None
+        return decode(content), None
     except UnicodeDecodeError:
         return None, "the body is not UTF-8"
     except json.JSONDecodeError as error:
         return None, f"the body is not JSON (byte {error.pos} of {len(content)})"
+    except ValueError:
+        return None, "the body is not JSON"
     except RecursionError:
         return None, "the body is nested too deeply"
 
