@@ -1,9 +1,10 @@
 """`connect()`: the generated client with our token handling in it. It assembles, and does nothing else."""
 
+import json
 import os
 import platform
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -66,6 +67,7 @@ def connect(
     pace: Pace | None = None,
     transport: httpx.BaseTransport | None = None,
     async_transport: httpx.AsyncBaseTransport | None = None,
+    decode: Callable[[bytes], Any] = json.loads,
     clock: Clock | None = None,
     httpx_args: Mapping[str, Any] | None = None,
 ) -> Client:
@@ -99,6 +101,7 @@ def connect(
         transport: For synchronous requests, tokens included.
         async_transport: For asynchronous requests. Tokens use it only if there is no *transport* and it keeps no pool.
         clock: Time, waiting and chance, for tests; the machine's own if not given.
+        decode: Decodes the body of an answer, as `json.loads` does; `pokitdok_ext.fast.decode_json` is faster.
         httpx_args: Further arguments for the httpx clients. Of these, `verify`, `cert`, `proxy` and `trust_env` hold
             for the token request too. TLS is 1.2 or newer in any case.
 
@@ -166,6 +169,7 @@ def connect(
         timeout=timeout,
         headers={"User-Agent": user_agent},
         tokens=tokens,
+        decode=decode,
         httpx_args=client_options(options, lambda mounted: paced(mounted, mounted)),
     )
 

