@@ -6,7 +6,7 @@ What connects to the network is below it (`_connections.py`), what signs request
 import logging
 import math
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, Literal, Protocol, cast
@@ -68,6 +68,9 @@ async def _turn(pace: Pace | None) -> float:
 
 make_pace: ContextVar[Callable[[Clock], Pace] | None] = ContextVar("pokitdok_pace", default=None)
 """Makes the pace of a client that has none, while work in bulk is under way, by its clock. The client keeps it."""
+
+reading_turn: ContextVar[Callable[[], Awaitable[None]] | None] = ContextVar("pokitdok_reading_turn", default=None)
+"""Awaited before an answer is read, while work in bulk is under way, so that the one before it is given on first."""
 
 _Flow = Generator[float | Literal["turn", "send"], Any, httpx.Response]
 
@@ -142,6 +145,9 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
                     await self._clock.async_sleep(step)
                     result = None
         except StopIteration as done:
+            turn = reading_turn.get()
+            if turn is not None:
+                await turn()
             return cast(httpx.Response, done.value)
         finally:
             flow.close()

@@ -14,11 +14,12 @@ client without a pace is held to the rate limit while the work is under way.
 from __future__ import annotations
 
 import asyncio
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from attrs import field, frozen
 
-from ._sending import make_pace
+from ._sending import make_pace, reading_turn
 from .pacing import Pacer
 
 if TYPE_CHECKING:
@@ -158,6 +159,21 @@ def run(
             runner.run(end())
 
 
+def _one_a_pass() -> Callable[[], Awaitable[None]]:
+    """Lets one pass in each pass of the event loop.
+
+    Answers come in bunches. If all of a bunch were decoded before the first is given on, all would be in memory at a
+    time, and the garbage collector would go through them again and again.
+    """
+    one = asyncio.Lock()
+
+    async def turn() -> None:
+        await one.acquire()
+        asyncio.get_running_loop().call_soon(one.release)
+
+    return turn
+
+
 class _Work(Generic[Item, T]):
     """Workers that take items from one source, and the outcomes that nobody has got yet."""
 
@@ -178,6 +194,8 @@ class _Work(Generic[Item, T]):
         self._workers: list[asyncio.Task[None]] = []
         self._ended: dict[int, Outcome[Item, T]] = {}
         self._taken = self._given = self._failed = self._skipped = 0
+        self._working = in_flight
+        self._failure: BaseException | None = None
         self._news, self._room = asyncio.Event(), asyncio.Event()
 
     async def ready(self) -> list[Outcome[Item, T]]:
@@ -190,10 +208,9 @@ class _Work(Generic[Item, T]):
             if outcomes:
                 self._room.set()
                 return outcomes
-            ended = [worker for worker in self._workers if worker.done()]
-            for worker in ended:
-                worker.result()  # the source of the items can fail
-            if len(ended) == len(self._workers):
+            if self._failure is not None:
+                raise self._failure
+            if not self._working:
                 return []
             await self._news.wait()
 
@@ -204,13 +221,18 @@ class _Work(Generic[Item, T]):
         await asyncio.gather(*self._workers, return_exceptions=True)
 
     def _start(self) -> None:
-        token = make_pace.set(lambda clock: Pacer(clock=clock))
-        try:
-            self._workers = [asyncio.create_task(self._worker()) for _ in range(self._in_flight)]
-        finally:
-            make_pace.reset(token)
+        context = copy_context()
+        context.run(make_pace.set, lambda clock: Pacer(clock=clock))
+        context.run(reading_turn.set, _one_a_pass())
+        self._workers = context.run(lambda: [asyncio.create_task(self._worker()) for _ in range(self._in_flight)])
         for worker in self._workers:
-            worker.add_done_callback(lambda _: self._news.set())
+            worker.add_done_callback(self._has_ended)
+
+    def _has_ended(self, worker: asyncio.Task[None]) -> None:
+        self._working -= 1
+        if not worker.cancelled() and worker.exception() is not None:
+            self._failure = worker.exception()  # that of the source of the items: those of calls are outcomes
+        self._news.set()
 
     def _collect(self) -> Iterator[Outcome[Item, T]]:
         while self._ended:
@@ -236,7 +258,8 @@ class _Work(Generic[Item, T]):
                 error = exc
                 self._failed += 1
             self._ended[place] = Outcome(index, key, item, value, error)
-            self._news.set()
+            if place == self._given or not self._ordered:
+                self._news.set()
             if self._progress is not None:
                 ended = self._given + len(self._ended)
                 self._progress(Progress(ended, self._failed, self._skipped, self._taken - ended))

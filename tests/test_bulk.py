@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from pokitdok_api.api.eligibility import check_eligibility
+from pokitdok_api.api.trading_partners import list_trading_partners
 from pokitdok_api.models import EligibilityEnvelope, EligibilityRequest
 from pokitdok_ext import PokitDokError, connect
 from pokitdok_ext.bulk import AHEAD, Outcome, Progress, arun, run
@@ -251,3 +253,28 @@ def test_connections_of_the_run_are_closed() -> None:
         assert closed == [True]
         list(run(ask, range(3), client=client))
         assert closed == [True, True]
+
+
+async def test_answers_that_come_in_a_bunch_are_read_one_by_one() -> None:
+    """All decoded at a time, they would fill the memory and keep the garbage collector busy."""
+    bunch, read, most = asyncio.Barrier(30), 0, 0
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        await bunch.wait()
+        return httpx.Response(200, json={"data": []})
+
+    def decode(body: bytes) -> Any:
+        nonlocal read
+        read += 1
+        return json.loads(body)
+
+    transport = httpx.MockTransport(answer)
+    async with connect(token="t", base_url="http://127.0.0.1:1", async_transport=transport, decode=decode) as client:
+        given = 0
+        calls = arun(lambda _: list_trading_partners.asyncio(client=client), range(60), in_flight=30, ordered=False)
+        async for outcome in calls:
+            outcome.result()
+            most = max(most, read - given)
+            given += 1
+    assert (read, given) == (60, 60)
+    assert most <= 2
