@@ -1,49 +1,39 @@
 """What a call costs, alone and in bulk, beside the old official client and beside the bare transport.
 
 All clients talk to one bare server on this machine, which answers everything with the same eligibility answer of the
-sandbox. Rounds are interleaved: each ratio is of two neighbours in time. Run it alone, or by `nox -s bench`.
+sandbox; ours and the old one have a process each, which holds nothing else. Rounds are interleaved, in an order that
+changes: each ratio is of two neighbours in time. Run it alone, or by `nox -s bench`.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
-import time
 import venv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import httpx
+from callers import QUESTION
 
-from pokitdok_api import Client
 from pokitdok_api.api.eligibility import check_eligibility
-from pokitdok_api.models import EligibilityEnvelope, EligibilityMember, EligibilityRequest, EligibilityRequestProvider
 from pokitdok_ext import connect
-from pokitdok_ext.bulk import arun
-from pokitdok_ext.fast import FastTransport
 from pokitdok_sandbox import Sandbox
 
 ROOT = Path(__file__).resolve().parents[1]
+CALLERS = ROOT / "benchmarks" / "callers.py"
 OLD_LOCK = ROOT / "tests" / "sandbox" / "old-client.lock"
 OLD_CLIENT = ROOT / ".cache" / "old-client"
 ROUNDS = 15
 CALLS = 200
-IN_FLIGHT = (50, 200)
 SIZE = 20_000
 """Bytes of the answer at least: that of a large one. The lists of the sandbox's answer are repeated up to it."""
-PATH = "/api/v4/eligibility/"
-
-MEMBER = EligibilityMember(first_name="Nora", last_name="Quill", id="W000777001")
-QUESTION = EligibilityRequest(
-    trading_partner_id="MOCKPAYER", member=MEMBER, provider=EligibilityRequestProvider(npi="1234567893")
-)
 
 SERVER = """
 import json, socket, sys, uvicorn
@@ -65,20 +55,41 @@ uvicorn.Server(config).run([listener])
 """
 
 OLD = """
-import os, sys, time
+import json, os, sys, time
 os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"
 from pokitdok.api.client import PokitDokClient
 client = PokitDokClient("id", "secret", base=sys.argv[1])
+import gc
 member = {"first_name": "Nora", "last_name": "Quill", "id": "W000777001"}
 question = {"trading_partner_id": "MOCKPAYER", "member": member, "provider": {"npi": "1234567893"}}
 for line in sys.stdin:
+    gc.collect()
     start = time.perf_counter()
-    for _ in range(int(line)):
+    for _ in range(json.loads(line)[1]):
         client.eligibility(question)
     print(time.perf_counter() - start, flush=True)
 """
 
-Timed = Callable[[], float]
+Measure = Callable[[str, int], float]
+"""Seconds that a subject takes for so many calls."""
+
+ROWS = (
+    ("calls a second, one typed call at a time / old client", "old", "typed", ">= 1.2"),
+    ("  and every field of the answer read", "old", "typed, all read", ""),
+    ("  without the extra `fast`", "old", "typed, core", ""),
+    ("time, one typed call / same transport, JSON and reading", "typed", "bare", "<= 1.10"),
+    ("calls a second, typed in bulk, 50 in flight / old client", "old", "typed 50", ">= 1.6"),
+    ("  and every field of the answers read", "old", "typed, all read 50", ""),
+    ("calls a second, typed in bulk, 200 in flight / 50 in flight", "typed 50", "typed 200", ">= 0.9"),
+    ("time, 50 in flight / same transport, JSON and reading, in order", "typed 50", "in order 50", "<= 1.10"),
+    ("  each answer dropped", "typed 50", "dropped 50", ""),
+    ("time, 200 in flight / same transport, JSON and reading, in order", "typed 200", "in order 200", "<= 1.10"),
+    ("  each answer dropped", "typed 200", "dropped 200", ""),
+    ("calls a second, FastTransport / httpx's own pool, 10 in flight", "stock 10", "dropped 10", ""),
+    ("  50 in flight", "stock 50", "dropped 50", ""),
+    ("  200 in flight", "stock 200", "dropped 200", ""),
+)
+"""What each row is called, the subjects whose times it divides, and our goal."""
 
 
 def main() -> None:
@@ -89,132 +100,30 @@ def main() -> None:
     chosen = options.parse_args()
     answer = json.dumps(sandbox_answer()).encode()
     print(f"eligibility answer of {len(answer)} bytes, {chosen.calls} calls a round, {chosen.rounds} rounds")
-    print(f"{'what':<74}{'x':>6}   quartiles")
-    with served(answer) as url, old_client(url, chosen.calls) as old, asyncio.Runner() as runner:
-        client = connect("id", "secret", base_url=url, async_transport=FastTransport())
-        bare = httpx.AsyncClient(transport=FastTransport(), headers=HEADERS)
-        subjects: dict[str, Timed] = {
-            "old": old,
-            "typed": timed(lambda: typed_calls(client, chosen.calls)),
-            "bare": timed(lambda: bare_calls(url, chosen.calls)),
-        }
-        for number in IN_FLIGHT:
-            subjects[f"typed {number}"] = timed(lambda n=number: runner.run(typed_bulk(client, chosen.calls * 2, n)))
-            for kept in (True, False):
-                subjects[f"bare {number} {kept}"] = timed(
-                    lambda n=number, k=kept: runner.run(bare_bulk(bare, url, chosen.calls * 2, n, keep=k))
-                )
-        times = interleaved(subjects, chosen.rounds)
-        for name in times:
-            if " " in name:  # bulk rounds have twice the calls, to fill 200 in flight
-                times[name] = [seconds / 2 for seconds in times[name]]
-        row("calls a second, one typed call at a time / old client", times["old"], times["typed"])
-        row("time, one typed call / same transport, JSON and reading", times["typed"], times["bare"])
-        for number in IN_FLIGHT:
-            typed = times[f"typed {number}"]
-            row(f"calls a second, typed in bulk, {number} in flight / old client", times["old"], typed)
-            row(
-                f"time of it / same transport, JSON and reading, in order, {number} in flight",
-                typed,
-                times[f"bare {number} True"],
-            )
-            row(
-                f"time of it / the same with each answer dropped, {number} in flight",
-                typed,
-                times[f"bare {number} False"],
-            )
-        first, second = (f"typed {number}" for number in IN_FLIGHT)
-        row(f"calls a second, {IN_FLIGHT[1]} in flight / {IN_FLIGHT[0]} in flight", times[first], times[second])
-        runner.run(close(client, bare))
-    for number in (10, *IN_FLIGHT):
-        compare_pools(answer, number, chosen.rounds)
+    subjects = sorted({name for _, over, under, _ in ROWS for name in (over, under)})
+    with served(answer) as url, old_client(url) as old, ours(url) as new:
+        times = interleaved({name: old if name == "old" else new for name in subjects}, chosen.calls, chosen.rounds)
+    print(f"{'what':<66}{'x':>6}   {'quartiles':<15}goal")
+    for name, over, under, goal in ROWS:
+        ratios = [one / other for one, other in zip(times[over], times[under], strict=True)]
+        low, middle, high = statistics.quantiles(ratios, n=4)
+        print(f"{name:<66}{middle:>6.2f}   {f'{low:.2f} to {high:.2f}':<15}{goal}".rstrip())
 
 
-HEADERS = {"Authorization": "Bearer " + "t" * 40, "Content-Type": "application/json", "User-Agent": "bare"}
+def interleaved(subjects: dict[str, Measure], calls: int, rounds: int) -> dict[str, list[float]]:
+    """Seconds of each subject in each round; one more round first, to warm up.
 
-
-def typed_calls(client: Client, number: int) -> None:
-    for _ in range(number):
-        check_eligibility.sync(client=client, body=QUESTION)
-
-
-_bare: list[httpx.Client] = []
-
-
-def bare_calls(url: str, number: int) -> None:
-    if not _bare:
-        _bare.append(httpx.Client(headers=HEADERS))
-    content = json.dumps(QUESTION.to_dict(), separators=(",", ":")).encode()
-    for _ in range(number):
-        EligibilityEnvelope.from_dict(json.loads(_bare[0].post(url + PATH, content=content).content))
-
-
-async def typed_bulk(client: Client, number: int, in_flight: int) -> None:
-    async def ask(_number: int) -> EligibilityEnvelope:
-        return await check_eligibility.asyncio(client=client, body=QUESTION)
-
-    async for outcome in arun(ask, range(number), in_flight=in_flight):
-        outcome.result()
-
-
-async def bare_bulk(client: httpx.AsyncClient, url: str, number: int, in_flight: int, *, keep: bool) -> None:
-    """The same questions without us; *keep*: give the answers in order, as `asyncio.gather` would, else drop each."""
-    content = json.dumps(QUESTION.to_dict(), separators=(",", ":")).encode()
-    left = iter(range(number))
-    answers: dict[int, EligibilityEnvelope] = {}
-
-    async def work() -> None:
-        for place in left:
-            answer = EligibilityEnvelope.from_dict(json.loads((await client.post(url + PATH, content=content)).content))
-            if keep:
-                answers[place] = answer
-
-    await asyncio.gather(*(work() for _ in range(in_flight)))
-
-
-def compare_pools(answer: bytes, in_flight: int, rounds: int) -> None:
-    """The same bulk through httpx's own pool and through the fast one: why there are two."""
-    with served(answer) as url, asyncio.Runner() as runner:
-        fast = httpx.AsyncClient(transport=FastTransport(), headers=HEADERS)
-        stock = httpx.AsyncClient(headers=HEADERS)
-        subjects = {
-            "fast": timed(lambda: runner.run(bare_bulk(fast, url, 200, in_flight, keep=False))),
-            "stock": timed(lambda: runner.run(bare_bulk(stock, url, 200, in_flight, keep=False))),
-        }
-        times = interleaved(subjects, max(3, rounds // 3))
-        row(f"calls a second, FastTransport / httpx's own pool, {in_flight} in flight", times["stock"], times["fast"])
-        runner.run(fast.aclose())
-        runner.run(stock.aclose())
-
-
-async def close(client: Client, bare: httpx.AsyncClient) -> None:
-    await bare.aclose()
-    await client.aclose()
-
-
-def interleaved(subjects: dict[str, Timed], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each subject in each round; one more round first, to warm up."""
+    The order changes from round to round, since what a subject leaves in the memory slows the next one down.
+    """
     times: dict[str, list[float]] = {name: [] for name in subjects}
+    order, chance = list(subjects), random.Random(0)  # noqa: S311 - an order, no secret
     for number in range(rounds + 1):
-        for name, measure in subjects.items():
-            seconds = measure()
+        chance.shuffle(order)
+        for name in order:
+            seconds = subjects[name](name, calls)
             if number:
                 times[name].append(seconds)
     return times
-
-
-def row(name: str, over: list[float], under: list[float]) -> None:
-    low, middle, high = statistics.quantiles([one / other for one, other in zip(over, under, strict=True)], n=4)
-    print(f"{name:<74}{middle:>6.2f}   {low:.2f} to {high:.2f}", flush=True)
-
-
-def timed(function: Callable[[], Any]) -> Timed:
-    def measure() -> float:
-        start = time.perf_counter()
-        function()
-        return time.perf_counter() - start
-
-    return measure
 
 
 def sandbox_answer() -> dict[str, Any]:
@@ -252,26 +161,40 @@ def _pipes(process: subprocess.Popen[Any]) -> tuple[IO[Any], IO[Any]]:
 
 
 @contextmanager
-def old_client(url: str, calls: int) -> Iterator[Timed]:
-    """Seconds that the old client takes for so many calls. It runs in an environment of its own."""
+def ours(url: str) -> Iterator[Measure]:
+    """Our client, in a process of its own."""
+    with subprocess.Popen(
+        [sys.executable, str(CALLERS), url], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        yield from measured(process)
+
+
+@contextmanager
+def old_client(url: str) -> Iterator[Measure]:
+    """The old client, in an environment of its own."""
     python = OLD_CLIENT / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not python.exists():
         venv.create(OLD_CLIENT, with_pip=True)
         install = [python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", OLD_LOCK]
         subprocess.run([str(part) for part in install], check=True, stderr=subprocess.DEVNULL)
     command = [str(python), "-W", "ignore", "-c", OLD, url]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        to, back = _pipes(process)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        yield from measured(process)
 
-        def measure() -> float:
-            to.write(f"{calls}\n")
-            to.flush()
-            return float(back.readline())
 
-        try:
-            yield measure
-        finally:
-            process.terminate()
+def measured(process: subprocess.Popen[bytes]) -> Iterator[Measure]:
+    """What asks *process* for measurements, once; it ends with them."""
+    to, back = _pipes(process)
+
+    def measure(name: str, calls: int) -> float:
+        to.write(f"{json.dumps([name, calls])}\n".encode())
+        to.flush()
+        return float(back.readline())
+
+    try:
+        yield measure
+    finally:
+        process.terminate()
 
 
 if __name__ == "__main__":
