@@ -503,6 +503,24 @@ def test_real_contract_reports_what_no_longer_fits() -> None:
     assert all("plan_number" in reason for _, reason in fit.lost)
 
 
+def test_report_on_a_cassette_shows_nothing_that_it_holds(tmp_path: Path) -> None:
+    """One that nobody scrubbed, whose members and values are a patient's."""
+    file = ROOT / "tests/contract/cassettes/test_operations/create_identity.yaml"
+    cassette = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for each in cassette["interactions"]:
+        each["request"]["uri"] += "?Quillfeather=1"
+        if "json" in (each["response"]["body"] or {}):
+            each["response"]["body"]["json"] |= {"data": {"first_name": ["Quillfeather"], "Quillfeather": "1931-07-23"}}
+    (tmp_path / "foreign.yaml").write_text(yaml.safe_dump(cassette), encoding="utf-8")
+    narrower = edited(drop("components|schemas|Meta|properties|activity_id"), REAL)
+
+    fit = cassettes(tmp_path, Checker(REAL), Checker(narrower), set(), b"")
+
+    assert [name for name, _ in fit.lost] == ["foreign"]
+    assert "Quillfeather" not in str(fit)
+    assert "1931" not in str(fit)
+
+
 @pytest.mark.parametrize(
     ("edit", "verdict"),
     [

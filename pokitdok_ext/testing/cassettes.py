@@ -1,38 +1,55 @@
 """Cassettes that people can read and may publish: how they are written, what never gets in, how they are checked.
 
-For vcrpy 9 and pytest-recording. Scrubbing covers credentials and tokens; it cannot know patients, so record with
-invented ones only.
+For vcrpy 9 and pytest-recording. Credentials, tokens and what the contract marks as patient data never reach a file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from pokitdok_ext.testing._quiet import quiet
 from pokitdok_ext.testing._readable import Dumper, as_recorded, media_type, readable
-from pokitdok_ext.testing._scrubbing import scrub_interaction, scrub_request
+from pokitdok_ext.testing._scrubbing import Scrubber
 from pokitdok_ext.testing.contract import Contract, Finding
 
 REFUSALS = frozenset({400, 406, 422})
 """Statuses that say that the request was at fault: whether it fits the contract is then no question."""
 
 
-def vcr_settings() -> dict[str, Any]:
-    """Settings for vcrpy under which no credential and no token reaches a file.
+def vcr_settings(*, invented_at: Collection[str] = (), contract: Contract | None = None) -> dict[str, Any]:
+    """Settings for vcrpy under which no credential, no token and no patient data reaches a file or a message.
 
     Give them to ``vcr.VCR(**vcr_settings())`` or return them from pytest-recording's ``vcr_config`` fixture. They name
-    no record mode, since one named here would beat ``--record-mode``.
+    no record mode, since one named here would beat ``--record-mode``. vcrpy's loggers are told to be silent below
+    warnings, and pytest to leave out frames of vcrpy and httpx, since both would print whole requests.
+
+    What is masked is what the contract marks (``x-phi``, ``x-secret``), what it does not know at all, and every body
+    that is no data, such as X12; a stand-in has the type of what it stands for. Requests that differ only in what is
+    masked are alike, and are played in the order in which they were recorded.
+
+    Args:
+        invented_at: Addresses of sandboxes, scheme and host: people there are invented and stay readable.
+        contract: Whose marks hold; by default that of the generated client.
     """
+    quiet()
+    scrubber = Scrubber(_contract if contract is None else lambda: contract, invented_at=invented_at)
     return {
         "match_on": ["method", "scheme", "host", "port", "path", "query", "body"],
-        "before_record_request": scrub_request,
-        "before_save_interaction": scrub_interaction,
+        "before_record_request": scrubber.request,
+        "before_save_interaction": scrubber.interaction,
         "decode_compressed_response": True,
     }
+
+
+@cache
+def _contract() -> Contract:
+    return Contract()
 
 
 class ReadableYaml:

@@ -168,7 +168,7 @@ class Contract(Schemas):
         known = self.parameters(operation, "query")
         for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True):
             if name not in known:
-                yield Finding("undocumented property", place, f"query parameter {_shown(name)}")
+                yield Finding("undocumented property", place, f"query parameter {name_shown(name)}")
 
     def _check_body(self, schema: Schema, value: Any, place: str) -> Iterator[Finding]:
         for error in self.validator(schema).iter_errors(value):
@@ -200,7 +200,7 @@ class Contract(Schemas):
             elif rest and True not in rest:  # true allows anything at any depth
                 yield from self._undocumented(rest, element, f"{path}/*")
             elif not rest:
-                yield f"{path}/{_shown(name)}"
+                yield f"{path}/{name_shown(name)}"
 
 
 def _property_names(node: Any) -> Iterator[str]:
@@ -213,7 +213,7 @@ def _property_names(node: Any) -> Iterator[str]:
             yield from _property_names(child)
 
 
-def _shown(name: str) -> str:
+def name_shown(name: str) -> str:
     """A name that looks like one of the platform's; anything else may be data, such as the key of a map."""
     return name if _NAME.fullmatch(name) else "*"
 

@@ -107,9 +107,10 @@ def pokitdok_vcr_config(request: pytest.FixtureRequest) -> dict[str, Any]:
     """What to return from pytest-recording's `vcr_config`: readable, scrubbed cassettes, each checked by a test."""
     with _extra_told():
         from pokitdok_ext.testing import vcr_settings  # noqa: PLC0415
+        from pokitdok_ext.testing.sandbox import SANDBOX_URL  # noqa: PLC0415
 
         request.config.stash[_RECORDS] = True
-        return {**vcr_settings(), "serializer": CASSETTE.removeprefix(".")}
+        return {**vcr_settings(invented_at=[SANDBOX_URL]), "serializer": CASSETTE.removeprefix(".")}
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -43,7 +43,7 @@ def coverage() -> Coverage:
 
 @pytest.fixture(scope="session")
 def vcr_config() -> dict[str, Any]:
-    return vcr_settings()
+    return vcr_settings(invented_at=[HOST])
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+__tracebackhide__ = True  # from pytest: these frames hold what was sent
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
