@@ -27,20 +27,6 @@ TOKEN = stored_token("canary-token", refresh="canary-refresh")
 FROZEN = Clock(sleep=lambda _: None, monotonic=iter(range(1_000_000)).__next__)
 """A clock by which every look at it takes a second."""
 
-FETCH_IF_ABSENT = """
-import sys, time
-from pokitdok_ext import FileStore, StoredToken
-from pokitdok_ext._tokens import Secret
-store = FileStore(sys.argv[1])
-print("ready", flush=True)
-sys.stdin.readline()
-with store.lock(sys.argv[2], 30) as held:
-    assert held
-    if store.load(sys.argv[2]) is None:
-        time.sleep(0.05)
-        store.save(sys.argv[2], StoredToken(Secret("t"), 3600, time.time(), ""))
-        print("saved", flush=True)
-"""
 HOLD_AND_FORK = """
 import os, sys
 from pokitdok_ext import FileStore
@@ -50,13 +36,6 @@ with FileStore(sys.argv[1]).lock(sys.argv[2], 30):
         os.waitpid(pid, 0)
 if not pid:
     print("child runs", flush=True)
-    sys.stdin.readline()
-"""
-HOLD = """
-import sys
-from pokitdok_ext import FileStore
-with FileStore(sys.argv[1]).lock(sys.argv[2], 30) as held:
-    print(held, flush=True)
     sys.stdin.readline()
 """
 
@@ -392,37 +371,6 @@ def test_reader_sees_the_old_or_the_new_token_never_a_part(store: FileStore) -> 
         seen.add(loaded.fingerprint)
     writer.join(PATIENCE)
     assert seen == {token.fingerprint for token in tokens}
-
-
-def test_of_eight_processes_one_fetches(store: FileStore) -> None:
-    children = [child(FETCH_IF_ABSENT, store) for _ in range(8)]
-    try:
-        for process in children:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in children:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        outputs = [process.communicate(timeout=60)[0] for process in children]
-    finally:
-        for process in children:
-            process.kill()
-    assert [process.returncode for process in children] == [0] * 8
-    assert "".join(outputs) == "saved\n"
-
-
-def test_killed_holder_delays_nobody(store: FileStore) -> None:
-    with child(HOLD, store) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "True\n"
-        with store.lock(KEY, 0) as held:
-            assert held is False
-        holder.send_signal(signal.SIGKILL)
-        start = time.monotonic()
-        with store.lock(KEY, 15) as held:
-            assert held is True
-            assert time.monotonic() - start < 2
 
 
 def test_forked_child_neither_gives_back_nor_keeps_the_lock_of_its_parent(store: FileStore) -> None:

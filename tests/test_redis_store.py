@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import builtins
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,28 +22,6 @@ from pokitdok_ext.testing.stores import KEY, PATIENCE, TokenStoreContract, store
 
 TOKEN_NAME, LOCK_NAME = f"pokitdok:token:{KEY}", f"pokitdok:lock:{KEY}"
 START_SECONDS = 20
-
-FETCH_IF_ABSENT = """
-import sys, time
-from pokitdok_ext import RedisStore, StoredToken
-from pokitdok_ext._tokens import Secret
-store = RedisStore(sys.argv[1])
-print("ready", flush=True)
-sys.stdin.readline()
-with store.lock(sys.argv[2], 30) as held:
-    assert held
-    if store.load(sys.argv[2]) is None:
-        time.sleep(0.05)
-        store.save(sys.argv[2], StoredToken(Secret("t"), 3600, time.time(), ""))
-        print("saved", flush=True)
-"""
-HOLD = """
-import sys
-from pokitdok_ext import RedisStore
-with RedisStore(sys.argv[1], lease=1).lock(sys.argv[2], 30) as held:
-    print(held, flush=True)
-    sys.stdin.readline()
-"""
 
 
 @pytest.fixture
@@ -97,11 +72,6 @@ class TestRedisStore(TokenStoreContract):
     @pytest.fixture
     def write_raw(self, raw: Any) -> Callable[[str, str], object]:
         return lambda key, text: raw.set(f"pokitdok:token:{key}", text)
-
-
-def child(code: str, url: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", code, url, KEY]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.peer
@@ -225,39 +195,6 @@ def test_no_thread_to_be_had_is_a_lock_without_renewal(store: RedisStore, monkey
     monkeypatch.setattr(threading.Thread, "start", exhausted)
     with store.lock(KEY, 0) as held:
         assert held is True
-
-
-@pytest.mark.peer
-def test_of_eight_processes_one_fetches(url: str) -> None:
-    children = [child(FETCH_IF_ABSENT, url) for _ in range(8)]
-    try:
-        for process in children:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in children:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        outputs = [process.communicate(timeout=60)[0] for process in children]
-    finally:
-        for process in children:
-            process.kill()
-    assert [process.returncode for process in children] == [0] * 8
-    assert "".join(outputs) == "saved\n"
-
-
-@pytest.mark.peer
-def test_killed_holder_delays_others_by_its_lease_at_most(store: RedisStore, url: str) -> None:
-    with child(HOLD, url) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "True\n"
-        with store.lock(KEY, 0) as held:
-            assert held is False
-        holder.send_signal(signal.SIGKILL)
-        start = time.monotonic()
-        with store.lock(KEY, 15) as held:
-            assert held is True
-            assert time.monotonic() - start < 2
 
 
 @pytest.mark.peer

@@ -81,6 +81,14 @@ async def test_an_unknown_provider_is_told_instead_of_a_patient(
     assert "patient" not in data
 
 
+async def test_a_wrong_npi_is_refused_by_name(api: httpx.AsyncClient, question: dict[str, Any]) -> None:
+    question["provider"]["npi"] = "1234567890"
+    response = await api.post(URL, json=question)
+
+    assert response.status_code == 422
+    assert response.json()["data"]["errors"] == {"validation": {"provider": {"npi": ["Not a valid NPI."]}}}
+
+
 async def test_a_claim_sent_here_is_followed_from_unknown_to_paid(
     api: httpx.AsyncClient, claim: dict[str, Any], question: dict[str, Any], clock: Any
 ) -> None:
