@@ -54,7 +54,7 @@ def one_at_a_time(url: str) -> dict[str, Subject]:
 
     return {
         "typed": typed(fast, look),
-        "typed, all read": typed(fast, EligibilityEnvelope.to_dict),
+        "typed, to dict": typed(fast, EligibilityEnvelope.to_dict),
         "typed, core": typed(core, look),
         "bare": bare,
     }
@@ -90,7 +90,7 @@ def in_bulk(url: str, runner: asyncio.Runner) -> dict[str, Subject]:
     def subjects(in_flight: int) -> dict[str, Subject]:
         return {
             f"typed {in_flight}": lambda number: runner.run(typed(number, in_flight, look)),
-            f"typed, all read {in_flight}": lambda number: runner.run(
+            f"typed, to dict {in_flight}": lambda number: runner.run(
                 typed(number, in_flight, EligibilityEnvelope.to_dict)
             ),
             f"in order {in_flight}": lambda number: runner.run(bare(fast, number, in_flight, keep=True)),
