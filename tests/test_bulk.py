@@ -15,7 +15,8 @@ from pokitdok_api.api.eligibility import check_eligibility
 from pokitdok_api.api.trading_partners import list_trading_partners
 from pokitdok_api.models import EligibilityEnvelope, EligibilityRequest
 from pokitdok_ext import PokitDokError, connect
-from pokitdok_ext.bulk import AHEAD, Outcome, Progress, arun, run
+from pokitdok_ext._workers import AHEAD
+from pokitdok_ext.bulk import Outcome, Progress, arun, run
 from pokitdok_ext.fast import FastTransport
 from pokitdok_sandbox import Sandbox
 
