@@ -33,7 +33,8 @@ from _replacing import replace_text
 from pokitdok_ext.testing import Contract, measure
 
 ROOT = Path(__file__).resolve().parent.parent
-CASSETTES = ROOT / "tests" / "contract" / "cassettes"
+TESTS = ROOT / "tests" / "contract"
+CASSETTES = TESTS / "cassettes"
 COVERAGE_HEAD = (
     "# What the cassettes exercise of the contract: scripts/record.py writes it, test_coverage.py keeps it.\n"
 )
@@ -106,7 +107,8 @@ def _record(folder: Path, expression: str | None) -> int:
     chosen = ["-k", expression] if expression else []
     pytest = [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "--record-mode=rewrite"]
     environment = {**os.environ, "POKITDOK_CASSETTES": str(folder)}
-    command = [*pytest, "-m", "vcr", "tests/contract", *chosen]
+    modules = [each for each in sorted(TESTS.glob("test_*.py")) if "mark.vcr" in each.read_text(encoding="utf-8")]
+    command = [*pytest, "-m", "vcr", *chosen, *map(str, modules)]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 

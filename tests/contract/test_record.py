@@ -31,7 +31,9 @@ def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    """What all files hold after the first line, which names a contract that may have grown since."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    return {file.relative_to(folder).as_posix(): file.read_bytes().partition(b"\n")[2] for file in files}
 
 
 @pytest.fixture
@@ -60,7 +62,8 @@ def test_recording_mends_what_differs_and_nothing_else(cassettes: Path) -> None:
         "new: test_operations/list_payers.yaml",
         "unused: test_operations/no_such_operation.yaml",
     ], "the committed cassettes are stale: nox -s record"
-    assert contents(cassettes) == {**before, "test_operations/list_payments.yaml": restamped}
+    assert contents(cassettes) == before
+    assert stamp.read_bytes() == restamped, "its first line alone differs"
 
 
 def test_some_are_recorded_and_the_others_stay(cassettes: Path) -> None:
@@ -73,7 +76,7 @@ def test_some_are_recorded_and_the_others_stay(cassettes: Path) -> None:
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert contents(cassettes) == {
         **contents(CASSETTES),
-        "test_operations/no_such_operation.yaml": unused.read_bytes(),
+        "test_operations/no_such_operation.yaml": unused.read_bytes().partition(b"\n")[2],
     }
 
 
