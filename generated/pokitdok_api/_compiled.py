@@ -16,6 +16,8 @@ from ._pending import read_at_first_look
 from ._values import null_or_misfit
 from .types import UNSET
 
+__tracebackhide__ = True  # from pytest: these frames hold what was received
+
 
 class Scope:
     """What the text of a function refers to."""
