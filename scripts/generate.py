@@ -46,6 +46,8 @@ OWN_FILES = (
     "_values.py",
     "_operations.py",
     "_requests.py",
+    "_answers.py",
+    "_http_clients.py",
     "_deprecation.py",
     "_log_filter.py",
 )

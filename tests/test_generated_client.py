@@ -40,14 +40,15 @@ HOST = "http://platform.invalid"
 class Platform:
     """Answers everything alike and remembers what it was asked."""
 
-    def __init__(self, document: Any = None, status: int = 200) -> None:
+    def __init__(self, document: Any = None, status: int = 200, headers: dict[str, str] | None = None) -> None:
         self.requests: list[httpx.Request] = []
+        self.headers = headers or {}
         self._answer = (status, document if document is not None else {"meta": {"processing_time": 1}, "data": {}})
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         status, document = self._answer
-        return httpx.Response(status, json=document)
+        return httpx.Response(status, json=document, headers=self.headers)
 
     def client(self, **arguments: Any) -> Client:
         transport = httpx.MockTransport(self)
@@ -200,6 +201,30 @@ def test_httpx_argument_that_is_ours_is_refused(argument: str) -> None:
 def test_httpx_arguments_reach_httpx() -> None:
     with Client(HOST, httpx_args={"max_redirects": 3}) as client:
         assert client.get_httpx_client().max_redirects == 3
+
+
+async def test_cookies_are_kept_as_httpx_keeps_them() -> None:
+    platform = Platform(headers={"Set-Cookie": "seen=1; Path=/"})
+    client = platform.client(httpx_args={"cookies": {"given": "a"}})
+    for _ in range(2):
+        get_activity.sync("a", client=client)
+        await get_activity.asyncio("a", client=client)
+    first, first_async, second, second_async = (request.headers["Cookie"] for request in platform.requests)
+    assert first == first_async == "given=a"
+    assert second == second_async == "given=a; seen=1"
+    client.get_httpx_client().cookies = httpx.Cookies({"other": "b"})
+    get_activity.sync("a", client=client)
+    assert platform.requests[-1].headers["Cookie"] == "other=b"
+
+
+def test_path_without_values_is_parsed_once_and_one_with_values_each_time() -> None:
+    platform = Platform({"meta": {}, "data": None})
+    client = platform.client()
+    for _ in range(2):
+        list_activities.sync(client=client, limit=1)
+        get_activity.sync("1931", client=client)
+    assert [request.url.path for request in platform.requests] == ["/api/v4/activities/", "/api/v4/activities/1931"] * 2
+    assert list(client._urls) == ["/api/v4/activities/"], "what may be a patient's is not kept"
 
 
 class Tokens:
