@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -68,3 +70,19 @@ def test_code_list_has_every_code_of_the_contract_under_its_name(name: str) -> N
     schema = SCHEMAS[name]
     members = {member.name: member.value for member in getattr(models, name)}
     assert members == dict(zip(schema["x-enum-varnames"], schema["enum"], strict=True))
+
+
+def test_functions_of_a_model_are_made_once_whoever_calls_them() -> None:
+    """Whoever got hold of `to_dict` before its first call holds what makes it."""
+    code = """
+import pokitdok_api._compiled as compiled
+from pokitdok_api.models import Money
+made, make = [], compiled.compile_function
+compiled.compile_function = lambda cls, function: (made.append(function), make(cls, function))
+read, write = Money.from_dict, Money.to_dict
+for _ in range(3):
+    assert write(read({"amount": "25"})) == {"amount": "25"}
+print(made)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["['_read',", "'to_dict']"]

@@ -34,9 +34,11 @@ def model(cls: type[M]) -> type[M]:
 
 
 def _compile(cls: type[Model], function: str) -> None:
+    """Make a function of *cls*, once: somebody may have got hold of what stands in its place and call that for ever."""
     from ._compiled import compile_function  # noqa: PLC0415 - it needs this module
 
-    compile_function(cls, function)
+    if function not in vars(cls):
+        compile_function(cls, function)
 
 
 def _compiled_at_first_call(function: str) -> Any:
