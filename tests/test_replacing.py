@@ -253,7 +253,7 @@ SMALL = ["--contract", "small.yaml", "--output", "package"]
         ("generate.py", "subprocess.Popen", "ruff", SMALL),
         ("generate.py", "shutil.copytree", "package", SMALL),
         ("reference.py", "import", "yaml", ["--check"]),
-        ("evidence.py", "open", "openapi.json", ["--output", "package"]),
+        pytest.param("evidence.py", "open", "openapi.json", ["--output", "package"], marks=pytest.mark.shared),
         ("spec_change.py", "import", "pydantic", []),
         ("spec_change.py", "subprocess.Popen", "git", []),
     ],
