@@ -56,7 +56,7 @@ def compile_function(cls: Any, function: str) -> None:
     Args:
         cls: A model.
         function: `to_dict`; `_read`, of a mapping and the class to make; `_check`, which raises what `_read` would raise;
-            or `_read_later`, which reads what was checked and leaves containers for the first look.
+            or `_read_later`, which reads what was checked and leaves arrays of objects for the first look.
     """
     made = {"to_dict": _writing, "_read": _reading, "_check": _checking, "_read_later": _reading_later}[function](cls)
     setattr(cls, function, made if function == "to_dict" else staticmethod(made))
@@ -85,7 +85,7 @@ def _reading(cls: Any) -> Any:
 def _reading_later(cls: Any) -> Any:
     """As `_reading`, but arrays of objects stay in `_pending`, with what reads them in `_readers` of the class."""
     scope, readers = Scope(), {}
-    lines = ["def read(source, cls, UNSET=UNSET):", " made = new(cls)", " known = 0", " made._pending = pending = {}"]
+    lines: list[str] = []
     for name, wire, kind in _fields(cls):
         place = f"{cls.__name__}.{wire}"
         statements = kind.later_into(f"made.{name}", "v", place, scope) if kind else [f"made.{name} = v"]
@@ -95,11 +95,11 @@ def _reading_later(cls: Any) -> Any:
                 "read", ["def read(v):", *indented(kind.read_into("r", "v", place, scope)), " return r"], scope
             )
         lines += _member(name, wire, statements)
+    begin = ["def read(source, cls, UNSET=UNSET):", " made = new(cls)", " known = 0"]
     if readers:
         cls._readers, cls.__getattr__ = readers, read_at_first_look
-    else:
-        lines.pop(3)
-    return _function("read", [*lines, *_unknown(cls, scope)], scope)
+        begin.append(" made._pending = pending = {}")
+    return _function("read", [*begin, *lines, *_unknown(cls, scope)], scope)
 
 
 def _member(name: str, wire: str, statements: list[str]) -> list[str]:
