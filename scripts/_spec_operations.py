@@ -131,8 +131,7 @@ def _declared(contract: Contract, facts: OperationFacts) -> dict[tuple[str, str]
     return found
 
 
-def parameter_changes(old: Node, new: Node, at: At) -> Iterator[Change]:
-    """What changed of one parameter."""
+def _requiredness_changes(old: Node, new: Node, at: At) -> Iterator[Change]:
     if old.get("required", False) != new.get("required", False):
         here = at.down(at.name, "required")
         yield (
@@ -140,6 +139,11 @@ def parameter_changes(old: Node, new: Node, at: At) -> Iterator[Change]:
             if new.get("required")
             else here.wider("requiredness", "no longer required")
         )
+
+
+def parameter_changes(old: Node, new: Node, at: At) -> Iterator[Change]:
+    """What changed of one parameter."""
+    yield from _requiredness_changes(old, new, at)
     yield from schema_changes(old.get("schema", {}), new.get("schema", {}), at.down(at.name, "schema"))
     rest = {key: value for key, value in old.items() if key not in {"schema", "required"}}
     yield from schema_changes(rest, {k: v for k, v in new.items() if k not in {"schema", "required"}}, at)
@@ -161,13 +165,7 @@ def _request(old: Contract, new: Contract, before: Node, after: Node, at: At) ->
 
 def body_changes(old: Node, new: Node, at: At) -> Iterator[Change]:
     """What changed of a request body or an answer."""
-    if old.get("required", False) != new.get("required", False):
-        here = at.down(at.name, "required")
-        yield (
-            here.narrower("requiredness", "required from now on")
-            if new.get("required")
-            else here.wider("requiredness", "no longer required")
-        )
+    yield from _requiredness_changes(old, new, at)
     before, after = old.get("content", {}), new.get("content", {})
     for media in before.keys() | after.keys():
         here = at.down(at.name, "content", media)
