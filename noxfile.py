@@ -9,7 +9,7 @@ from pathlib import Path
 import nox
 
 sys.path.insert(0, str(Path(__file__).parent / "scripts"))
-from environment import AT_ONCE, made_from
+from environment import AT_ONCE, LOCKS, made_from
 
 nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -173,13 +173,18 @@ def soak(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def lock(session: nox.Session) -> None:
-    """Write requirements.lock anew from pyproject.toml: pins and hashes, no hosts."""
+    """Write the lock files from pyproject.toml: pins and hashes, no hosts; `-- --upgrade` moves pins that still fit."""
     session.install("uv")
-    session.run("uv", "lock", "--upgrade", *session.posargs)
-    session.run(
-        *("uv", "export", "--quiet", "--frozen", "--all-groups", "--all-extras", "--no-emit-project"),
-        *("--format", "requirements-txt", "--no-annotate", "--no-header", "-o", "requirements.lock"),
-    )
+    compile_ = ("uv", "pip", "compile", "pyproject.toml", "--quiet", "--universal", "--generate-hashes")
+    plain = ("--no-annotate", "--no-header", "--no-emit-index-url", "--no-emit-find-links")
+    made = Path(session.create_tmp())
+    whole, demo = made / LOCKS["all"].name, made / LOCKS["demo"].name
+    shutil.copy(LOCKS["all"], whole)  # uv keeps the pins and hashes of the file that it writes
+    session.run(*compile_, *plain, "--all-extras", "--group", "dev", "-o", str(whole), *session.posargs)
+    shutil.copy(whole, demo)
+    session.run(*compile_, *plain, "--extra", "sandbox", "--group", "demo", "--group", "build", "-o", str(demo))
+    for made_one, lock_file in ((whole, LOCKS["all"]), (demo, LOCKS["demo"])):
+        shutil.copy(made_one, lock_file)
 
 
 @nox.session(default=False)

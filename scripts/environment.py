@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
+LOCKS = {"all": LOCK, "demo": ROOT / "requirements-demo.lock"}
 STAMP = VENV / "made-from"
 OLDEST_PYTHON = (3, 11)
 

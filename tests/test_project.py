@@ -1,4 +1,4 @@
-"""pyproject.toml and the lock file agree, and the lock names no host."""
+"""pyproject.toml and the lock files agree, and the locks name no host."""
 
 from __future__ import annotations
 
@@ -13,8 +13,22 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+DEMO_LOCK = (ROOT / "requirements-demo.lock").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-PINS = dict(re.findall(r"^([\w.-]+)==([\w.]+)", LOCK, flags=re.MULTILINE))
+
+
+def pinned(lock: str) -> dict[str, tuple[str, frozenset[str]]]:
+    """Version and hashes of each package of a lock file."""
+    entries = re.split(r"^(?=\S)", lock, flags=re.MULTILINE)[1:]
+    found = {}
+    for entry in entries:
+        name, version = entry.split()[0].split("==")
+        found[name] = (version, frozenset(re.findall(r"--hash=sha256:[0-9a-f]{64}", entry)))
+    assert len(found) == len(entries)
+    return found
+
+
+PINS = {name: version for name, (version, _) in pinned(LOCK).items()}
 
 
 def requirements() -> Iterator[str]:
@@ -30,9 +44,19 @@ def test_requirement_is_met_by_the_lock(text: str) -> None:
     assert requirement.specifier.contains(PINS[canonicalize_name(requirement.name)], prereleases=True)
 
 
-def test_every_pin_has_hashes_and_no_line_names_a_host() -> None:
-    pinned = re.split(r"^(?=\S)", LOCK, flags=re.MULTILINE)[1:]
-    assert len(pinned) == len(PINS)
-    assert [each.split()[0] for each in pinned if "--hash=sha256:" not in each] == []
-    assert "://" not in LOCK
-    assert not re.search(r"^\s*--(index|extra-index|find-links|trusted)", LOCK, flags=re.MULTILINE)
+@pytest.mark.parametrize("lock", [LOCK, DEMO_LOCK], ids=["all", "demo"])
+def test_every_pin_has_hashes_and_no_line_names_a_host(lock: str) -> None:
+    assert [name for name, (_, hashes) in pinned(lock).items() if not hashes] == []
+    assert "://" not in lock
+    assert not re.search(r"^\s*--(index|extra-index|find-links|trusted)", lock, flags=re.MULTILINE)
+
+
+def test_lock_of_the_demo_is_a_part_of_the_whole_lock() -> None:
+    assert pinned(DEMO_LOCK).items() <= pinned(LOCK).items()
+    assert len(pinned(DEMO_LOCK)) < len(PINS) / 2
+
+
+def test_lock_of_the_demo_holds_what_the_demo_and_the_build_need() -> None:
+    extras, groups = PROJECT["project"]["optional-dependencies"], PROJECT["dependency-groups"]
+    needed = [*PROJECT["project"]["dependencies"], *extras["sandbox"], *groups["demo"], *groups["build"]]
+    assert {canonicalize_name(Requirement(text).name) for text in needed} <= set(pinned(DEMO_LOCK))
