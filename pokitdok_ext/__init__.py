@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pokitdok_api.errors import (
         APIError,
         AuthenticationError,
+        ClientClosedError,
         InvalidRequestError,
         InvalidResponseError,
         NotFoundError,
@@ -22,11 +23,10 @@ if TYPE_CHECKING:
     )
 
     from ._authorization import AuthorizationUrl, authorization_code, authorization_url
-    from ._client import connect
+    from ._client import ConnectedClient, connect
     from ._clock import Clock
     from ._errors import (
         AuthorizationRequiredError,
-        ClientClosedError,
         ConfigurationError,
         InvalidClientError,
         PermanentTokenError,
@@ -55,6 +55,7 @@ __all__ = [
     "ClientClosedError",
     "Clock",
     "ConfigurationError",
+    "ConnectedClient",
     "FileStore",
     "InvalidClientError",
     "InvalidRequestError",
@@ -91,6 +92,7 @@ __all__ = [
 _HOMES = {
     "AuthorizationUrl": "_authorization",
     "Clock": "_clock",
+    "ConnectedClient": "_client",
     "FileStore": "_file_store",
     "RedisStore": "_redis_store",
     "Retry": "_retries",

@@ -12,6 +12,7 @@ from pokitdok_api._operations import Operation
 
 from ._client_tokens import ClientTokens
 from ._errors import ConfigurationError, TokenRefusedError
+from ._manager import TokenManager
 from ._tokens import DEFAULT_POLICY, AccessToken, TokenPolicy
 
 _NOT_ABOUT_THE_TOKEN = re.compile(r'\berror\s*=\s*"?(insufficient_scope|invalid_request)\b', re.IGNORECASE)
@@ -58,11 +59,11 @@ class TokenAuth(httpx.Auth):
                 return
             if self._looks_into(response):
                 response.read()
-            if self._replays(request, response, token):
-                response = yield _signed(request, self._tokens.manager.get())
+            if self._replays(request, response, token, manager):
+                response = yield _signed(request, manager.get())
                 if self._looks_into(response):
                     response.read()
-                self._replayed(request, response)
+                self._replayed(request, response, manager)
         finally:
             _unsign(request)
 
@@ -79,11 +80,11 @@ class TokenAuth(httpx.Auth):
                 return
             if self._looks_into(response):
                 await response.aread()
-            if self._replays(request, response, token):
-                response = yield _signed(request, await self._tokens.manager.aget())
+            if self._replays(request, response, token, manager):
+                response = yield _signed(request, await manager.aget())
                 if self._looks_into(response):
                     await response.aread()
-                self._replayed(request, response)
+                self._replayed(request, response, manager)
         finally:
             _unsign(request)
 
@@ -100,25 +101,27 @@ class TokenAuth(httpx.Auth):
         """Whether the user's own rule for a refusal is to see this answer."""
         return self._policy.is_refused is not None and 400 <= response.status_code < 500
 
-    def _replays(self, request: httpx.Request, response: httpx.Response, token: AccessToken) -> bool:
+    def _replays(
+        self, request: httpx.Request, response: httpx.Response, token: AccessToken, manager: TokenManager
+    ) -> bool:
         """Whether to send the request again with a new token. If it is refused for good, the error says why."""
         if not self._refused(response):
             return False
-        verdict = self._tokens.manager.reject(token)
+        verdict = manager.reject(token)
         if verdict != "renew":
-            self._explain(request, response, _STATIC if verdict == "fixed" else _BRAND_NEW)
+            self._explain(request, response, manager, _STATIC if verdict == "fixed" else _BRAND_NEW)
         elif not isinstance(request.stream, httpx.ByteStream):
-            self._explain(request, response, _STREAMED)
+            self._explain(request, response, manager, _STREAMED)
         elif not self._policy.replay_unsafe and not _is_safe(request):
-            self._explain(request, response, _UNSAFE)
+            self._explain(request, response, manager, _UNSAFE)
         else:
             return True
         return False
 
-    def _replayed(self, request: httpx.Request, response: httpx.Response) -> None:
-        self._tokens.manager.count_replay()
+    def _replayed(self, request: httpx.Request, response: httpx.Response, manager: TokenManager) -> None:
+        manager.count_replay()
         if self._refused(response):
-            self._explain(request, response, _BRAND_NEW)
+            self._explain(request, response, manager, _BRAND_NEW)
 
     def _refused(self, response: httpx.Response) -> bool:
         if origin(response.request.url) not in self._origins:
@@ -128,13 +131,16 @@ class TokenAuth(httpx.Auth):
         challenge = response.headers.get("WWW-Authenticate", "")
         return response.status_code == 401 and _NOT_ABOUT_THE_TOKEN.search(challenge) is None
 
-    def _explain(self, request: httpx.Request, response: httpx.Response, why: str) -> None:
+    def _explain(self, request: httpx.Request, response: httpx.Response, manager: TokenManager, why: str) -> None:
         """Raise the refusal with its reason. A request made by hand is of no operation; its caller gets the answer."""
         operation = request.extensions.get("pokitdok.operation")
         if isinstance(operation, Operation):
             answered = f"{operation.id}: {operation.method} {operation.path} was answered {response.status_code}"
             raise TokenRefusedError(
-                f"{answered}: {why}{self._tokens.manager.hints()}", operation=operation, headers=response.headers
+                f"{answered}: {why}{manager.hints()}",
+                operation=operation,
+                headers=response.headers,
+                content=response.content,
             )
 
 

@@ -6,7 +6,7 @@ import platform
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import httpx
 
@@ -46,6 +46,15 @@ _KINDS = """\
 _NO_CREDENTIALS = "no {lacking}: pass one of\n" + _KINDS
 
 
+class ConnectedClient(Client):
+    """What `connect()` returns: the generated client, with its `tokens` typed."""
+
+    @property
+    def tokens(self) -> ClientTokens:
+        """What the owner of the client can see and do about its token."""
+        return cast(ClientTokens, super().tokens)
+
+
 def connect(
     client_id: str | None = None,
     client_secret: str | SecretProvider | None = None,
@@ -70,7 +79,7 @@ def connect(
     decode: Callable[[bytes], Any] = json.loads,
     clock: Clock | None = None,
     httpx_args: Mapping[str, Any] | None = None,
-) -> Client:
+) -> ConnectedClient:
     """Make a client that gets, keeps and renews its tokens by itself. Nothing is sent until the first request.
 
     Use it as a context manager, sync or async; one client serves any number of threads and event loops. Clients with
@@ -159,9 +168,9 @@ def connect(
     down = transport or FirstUse(lambda: httpx.HTTPTransport(**chosen))
     async_down = async_transport or LoopsOwn(lambda: httpx.AsyncHTTPTransport(**chosen))
     # One for each world: instrumentation wraps both ways through a transport, and would count each request twice.
-    paced = partial(RetryTransport, retry=retry, pace=pace, clock=clock)
+    paced = partial(RetryTransport, retry=retry, pace=pace, clock=clock, check_open=tokens.check_open)
     sending, async_sending = (paced(down, async_down) for _ in range(2))
-    return Client(
+    return ConnectedClient(
         root,
         auth=TokenAuth(tokens, [root, *map(api_root, token_policy.origins)], token_policy),
         transport=sending,

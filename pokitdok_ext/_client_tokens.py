@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from pokitdok_api.errors import ClientClosedError
+
 from ._clock import SYSTEM_CLOCK, Clock
-from ._errors import ClientClosedError
 from ._manager import TokenManager
 from ._token_reports import TokenListener, TokenState
 
@@ -39,6 +40,14 @@ class ClientTokens:
         if manager is None:
             raise ClientClosedError("this client was closed; make a new one with connect()")
         return manager
+
+    def check_open(self) -> None:
+        """Do nothing, unless the client was closed.
+
+        Raises:
+            ClientClosedError: It was.
+        """
+        _ = self.manager
 
     def warm(self) -> None:
         """Fetch a token now, so that wrong credentials show at start-up.

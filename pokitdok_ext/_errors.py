@@ -14,7 +14,6 @@ The errors of the API itself are generated (`pokitdok_api.errors`); these share 
             TokenEndpointMovedError     the token endpoint is not at this address
             TokenResponseError          the token answer cannot be used
             TokenRefusedError           the API refused a token for good; an AuthenticationError too
-            ClientClosedError           the client was closed
 
 Texts hold method, URL without query, status and OAuth error code; never a secret, a token, a header or a body.
 """
@@ -110,13 +109,11 @@ class TokenResponseError(TokenError):
 class TokenRefusedError(TokenError, AuthenticationError):
     """The API answered 401, and a renewal does not help: the token is a static one, or brand-new.
 
-    It has the attributes of an `AuthenticationError`; `body` is None, as the answer was not read.
+    It has the attributes of an `AuthenticationError`; `body` is None, the answer is in `content`.
     """
 
-    def __init__(self, message: str, *, operation: Operation, headers: Mapping[str, str]) -> None:
-        super().__init__(operation=operation, status_code=401, headers=headers, body=None, activity_id=None)
+    def __init__(self, message: str, *, operation: Operation, headers: Mapping[str, str], content: bytes = b"") -> None:
+        super().__init__(
+            operation=operation, status_code=401, headers=headers, content=content, body=None, activity_id=None
+        )
         self.args = (message,)
-
-
-class ClientClosedError(TokenError):
-    """The client was closed; make a new one with `connect()`."""

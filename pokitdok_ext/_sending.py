@@ -84,6 +84,8 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         retry: The policy; None for no retries.
         pace: Keeps under the rate limit; None to send at once.
         clock: Time, waiting and chance.
+        check_open: Called before each attempt; raises `ClientClosedError` if the client was closed while the request
+            waited for its token, its turn or the next attempt.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         retry: Retry | None = DEFAULT_RETRY,
         pace: Pace | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        check_open: Callable[[], None] | None = None,
     ) -> None:
         self._transport = transport
         self._async_transport = async_transport
@@ -101,6 +104,7 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self._pace = pace
         self._made_pace: Pace | None = None
         self._clock = clock
+        self._check_open = check_open
         self._reset: float | None = None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -168,19 +172,29 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def _attempt(self, request: httpx.Request) -> httpx.Response | httpx.TransportError:
         """The answer, read whole so that one that is cut off shows here, or the error."""
+        response = None
         try:
             response = self._transport.handle_request(request)
             response.read()
         except httpx.TransportError as error:
             return error
+        except httpx.DecodingError as error:
+            if response is not None:
+                response.close()  # what is still to come of it would keep the connection
+            return _undecodable(error)
         return response
 
     async def _async_attempt(self, request: httpx.Request) -> httpx.Response | httpx.TransportError:
+        response = None
         try:
             response = await self._async_transport.handle_async_request(request)
             await response.aread()
         except httpx.TransportError as error:
             return error
+        except httpx.DecodingError as error:
+            if response is not None:
+                await response.aclose()
+            return _undecodable(error)
         return response
 
     def _flow(self, request: httpx.Request, operation: Operation, pace: Pace | None) -> _Flow:
@@ -200,6 +214,8 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
                     while (turn := (yield "turn")) > 0:
                         yield turn
                     begun += self._clock.monotonic() - queued  # waiting for a turn is nobody's fault
+                if self._check_open is not None:
+                    self._check_open()
                 attempt += 1
                 sent = self._clock.monotonic()
                 if attempt > 1 and patience < math.inf:
@@ -248,6 +264,15 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         elif (at := outcome.content.rfind(b'"rate_limit_reset"')) >= 0 and (found := _RESET.match(outcome.content, at)):
             self._reset = float(found[1])
         return finding, None if finding == "final" else asked_wait(outcome, self._reset, self._clock.wall())
+
+
+def _undecodable(error: httpx.DecodingError) -> httpx.RemoteProtocolError:
+    """A body that is not in its `Content-Encoding`, as what it is to a caller: an answer that was cut off.
+
+    httpx has no common class for the two but `RequestError`, and who catches `TransportError` means both. The error is
+    not chained to *error*, whose frames hold the body.
+    """
+    return httpx.RemoteProtocolError(f"the body does not fit its Content-Encoding: {error}")
 
 
 def _at_most(timeouts: dict[str, float | None], left: float) -> dict[str, float | None]:

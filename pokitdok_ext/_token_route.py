@@ -74,7 +74,9 @@ class _OnItsOwnLoop(httpx.BaseTransport):
         async def exchange() -> httpx.Response:
             async with asyncio.timeout(request.extensions["timeout"]["read"]):
                 answer = await self._transport.handle_async_request(request)
-                return httpx.Response(answer.status_code, headers=answer.headers, content=await answer.aread())
+                content = await answer.aread()
+                answer.headers.pop("Content-Encoding", None)  # decoded already
+                return httpx.Response(answer.status_code, headers=answer.headers, content=content)
 
         with ThreadPoolExecutor(1, thread_name_prefix="pokitdok-token-loop") as thread:
             try:
@@ -101,7 +103,12 @@ def _exchange(client: httpx.Client, request: httpx.Request, deadline: float) -> 
 
 
 def bare(exc: httpx.HTTPError) -> httpx.TransportError:
-    """The same error without request, traceback, context and what its text quotes: all may show secrets."""
+    """The same error without request, traceback, context and what its text quotes: all may show secrets.
+
+    A body that is not in its `Content-Encoding` is an answer that was cut off, as it is for the API's requests.
+    """
+    if isinstance(exc, httpx.DecodingError):
+        return httpx.RemoteProtocolError("the body does not fit its Content-Encoding")
     kind = next((cls for cls in type(exc).__mro__ if cls.__module__ == "httpx"), httpx.TransportError)
     text = re.sub(r"(['\"]).*\1", "...", str(exc))
     return kind(text) if issubclass(kind, httpx.TransportError) else httpx.TransportError(text)

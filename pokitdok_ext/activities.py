@@ -33,7 +33,7 @@ FIRST_WAIT = 2.0
 LONGEST_WAIT = 60.0
 """Seconds between two looks at most."""
 
-_PASSING = (ServerError, RateLimitError, httpx.TransportError)
+_PASSING = (ServerError, RateLimitError, httpx.TransportError, httpx.DecodingError)
 
 
 class ActivityError(PokitDokError):

@@ -14,7 +14,10 @@ client without a pace is held to the rate limit while the work is under way.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from pokitdok_api.errors import ClientClosedError
 
 from ._workers import Item, Outcome, Progress, T, Work
 
@@ -97,7 +100,8 @@ def run(
     async def end() -> None:
         await work.stop()
         if client is not None:
-            await client.get_async_httpx_client().aclose()
+            with suppress(ClientClosedError):
+                await client.get_async_httpx_client().aclose()
 
     with asyncio.Runner() as runner:
         try:

@@ -12,7 +12,7 @@ import pytest
 from pokitdok_api import Client
 from pokitdok_api.api.claims import submit_claim
 from pokitdok_api.models import Activity, ClaimRequest
-from pokitdok_ext import NotFoundError, connect
+from pokitdok_ext import APIError, NotFoundError, connect
 from pokitdok_ext.activities import (
     ActivityCanceledError,
     ActivityError,
@@ -28,7 +28,10 @@ ID = "5f0c1d2e3a4b5c6d7e8f9a0b"
 
 
 class Platform:
-    """Shows an activity in one state after the other, the last for ever; a number is a status without an activity."""
+    """Shows an activity in one state after the other, the last for ever; a number is a status without an activity.
+
+    0 is no connection, and -1 an answer that is not in its encoding.
+    """
 
     def __init__(self, *states: str | int, result: Any = None) -> None:
         self.states, self.result = states, result
@@ -42,17 +45,19 @@ class Platform:
         if isinstance(state, int):
             if state == 0:
                 raise httpx.ConnectError("down")
+            if state == -1:
+                return httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=b"not in gzip")
             return httpx.Response(state, json={"message": "no"})
         activity = {"id": ID, "name": "claims", "state": {"name": state, "title": "T"}, "result": self.result}
         return httpx.Response(200, json={"meta": {}, "data": activity})
 
 
 def wait_sync(platform: Platform, **options: Any) -> Activity:
-    return wait_for_activity(ID, client=client_of(platform), **options)
+    return wait_for_activity(ID, **{"client": client_of(platform), **options})
 
 
 def wait_async(platform: Platform, **options: Any) -> Activity:
-    return asyncio.run(await_activity(ID, client=client_of(platform), **options))
+    return asyncio.run(await_activity(ID, **{"client": client_of(platform), **options}))
 
 
 Wait = Callable[..., Activity]
@@ -122,8 +127,26 @@ def test_deadline_ends_the_wait_and_not_the_work(wait: Wait) -> None:
 
 @both
 def test_outage_is_waited_out(wait: Wait) -> None:
-    platform = Platform("waiting", 0, 500, 503, "completed")
+    platform = Platform("waiting", 0, -1, 500, 503, "completed")
     assert wait(platform).id == ID
+
+
+@both
+def test_outage_is_waited_out_by_a_client_without_retries_too(wait: Wait) -> None:
+    """A `Client` of its own, on whose way httpx's errors pass as they are."""
+    platform = Platform("waiting", -1, 0, "completed")
+    network = httpx.MockTransport(platform)
+    client = Client("https://api.example.com", transport=network, async_transport=network)
+    assert wait(platform, client=client, clock=platform.time.clock()).id == ID
+
+
+@both
+def test_refusal_of_a_gateway_is_no_outage(wait: Wait) -> None:
+    platform = Platform("waiting", 403)
+    with pytest.raises(APIError) as caught:
+        wait(platform)
+    assert type(caught.value) is APIError
+    assert platform.looked == 2
 
 
 @both

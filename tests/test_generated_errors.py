@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import pickle
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +33,7 @@ from pokitdok_api.errors import (
     error_for,
 )
 from pokitdok_api.models import EligibilityMember, EligibilityRequest, EligibilityRequestProvider
+from pokitdok_ext import TokenRefusedError, connect
 
 CANARY = "Quillfeather"
 ACTIVITY = "5f3a00000000000000000001"
@@ -41,6 +44,7 @@ def enveloped(errors: Any) -> dict[str, Any]:
 
 
 FLAT = {"message": CANARY}
+RATE_LIMIT = {"message": "Forbidden (Rate Limited)"}
 VALIDATION = enveloped({"validation": {"member": {"birth_date": [CANARY]}}})
 PARSING = enveloped({"parsing": {"functional_group_acknowledge_code": "R"}})
 SCOPE = enveloped({"scope": CANARY})
@@ -66,7 +70,16 @@ TABLE: list[tuple[int, Any, type[PokitDokError] | None]] = [
     (401, FLAT, AuthenticationError),
     (401, HTML, AuthenticationError),
     (402, FLAT, PaymentRequiredError),
-    (403, FLAT, RateLimitError),
+    (403, RATE_LIMIT, RateLimitError),
+    (403, {"message": "rate limit exceeded"}, RateLimitError),
+    (403, {"message": "RATE-LIMITED", "code": 7}, RateLimitError),
+    (403, FLAT, APIError),
+    (403, {"message": "Forbidden"}, APIError),
+    (403, {"message": "Missing Authentication Token"}, APIError),
+    (403, {"message": "User is not authorized to access this resource"}, APIError),
+    (403, {"message": "corporate limits"}, APIError),
+    (403, {"message": ["rate limit"]}, APIError),
+    (403, {**GENERAL, **RATE_LIMIT}, APIError),
     (403, SCOPE, ScopeError),
     (403, GENERAL, APIError),
     (403, {**GENERAL, **FLAT}, APIError),
@@ -80,6 +93,7 @@ TABLE: list[tuple[int, Any, type[PokitDokError] | None]] = [
     (422, PARSING, TradingPartnerRejectionError),
     (422, enveloped([{"validation": "in a list"}]), InvalidRequestError),
     (429, FLAT, APIError),
+    (429, RATE_LIMIT, APIError),
     (500, GENERAL, ServerError),
     (500, PARSING, TradingPartnerRejectionError),
     (500, HTML, ServerError),
@@ -139,6 +153,61 @@ def test_messages_are_listed_by_field(validation: Any, messages: dict[str, list[
     assert error.messages == messages
 
 
+UNKNOWN_PARTNER = "Unable to find configuration for trading_partner_id: 123456789, transaction_set_name: eligibility"
+NEEDS_SCOPE = "'user_schedule' scope required to access this API"
+
+OTHER_MESSAGES: dict[str, tuple[int, Any, dict[str, list[str]]]] = {
+    "unknown trading partner, 400": (400, enveloped({"query": UNKNOWN_PARTNER}), {"query": [UNKNOWN_PARTNER]}),
+    "unknown trading partner, 404": (404, enveloped({"query": UNKNOWN_PARTNER}), {"query": [UNKNOWN_PARTNER]}),
+    "unknown trading partner, 422": (422, enveloped({"query": UNKNOWN_PARTNER}), {"query": [UNKNOWN_PARTNER]}),
+    "unknown trading partner, 200": (200, enveloped({"query": UNKNOWN_PARTNER}), {"query": [UNKNOWN_PARTNER]}),
+    "general": (500, enveloped({"general": "no real time"}), {"general": ["no real time"]}),
+    "scope": (403, enveloped({"scope": NEEDS_SCOPE}), {"scope": [NEEDS_SCOPE]}),
+    "flat": (401, {"message": "Unauthorized"}, {"message": ["Unauthorized"]}),
+    "a text, as recorded": (404, enveloped("No price range was found"), {"errors": ["No price range was found"]}),
+    "a list": (422, enveloped(["a", "b"]), {"errors": ["a", "b"]}),
+    "a field and a lookup of one name": (
+        422,
+        enveloped({"validation": {"query": ["a"]}, "query": "b"}),
+        {"query": ["a", "b"]},
+    ),
+    "a name that nobody has documented": (422, enveloped({"credit": {"card": "a"}}), {"credit.card": ["a"]}),
+    "an acknowledgment": (200, enveloped({"parsing": {"functional_group_acknowledge_code": "R"}}), {}),
+    "of another API": (422, {"detail": "a"}, {}),
+}
+
+
+@pytest.mark.parametrize(("status", "document", "messages"), OTHER_MESSAGES.values(), ids=OTHER_MESSAGES)
+def test_messages_that_are_not_of_a_field_have_their_own_name(
+    status: int, document: Any, messages: dict[str, list[str]]
+) -> None:
+    with answering(status, json.dumps(document).encode()) as client, pytest.raises(APIError) as caught:
+        check_eligibility.sync(client=client, body=BODY)
+    assert caught.value.messages == messages
+    assert (".messages says what is wrong" in str(caught.value)) is bool(messages)
+
+
+@pytest.mark.parametrize(
+    ("told", "scope"),
+    [
+        (NEEDS_SCOPE, "user_schedule"),
+        ('"identity:write" scope required', "identity:write"),
+        ("user_schedule scope required to access this API", "user_schedule"),
+        (f"{CANARY} scope required", None),
+        ("Nora Quill needs the user_schedule scope", None),
+        (CANARY, None),
+        ({"name": "user_schedule"}, None),
+    ],
+)
+def test_missing_scope_is_named_if_it_is_one(told: Any, scope: str | None) -> None:
+    with answering(403, json.dumps(enveloped({"scope": told})).encode()) as client, pytest.raises(ScopeError) as caught:
+        check_eligibility.sync(client=client, body=BODY)
+    assert caught.value.scope == scope
+    assert ("Scope: " in str(caught.value)) is (scope is not None)
+    assert f"Scope: {scope}." in str(caught.value) or scope is None
+    assert CANARY not in str(caught.value)
+
+
 def test_rejection_carries_the_acknowledgment() -> None:
     error = error_for(CHECK_ELIGIBILITY, 200, {}, PARSING)
     assert isinstance(error, TradingPartnerRejectionError)
@@ -150,21 +219,29 @@ def test_rejection_that_cannot_be_read_has_no_acknowledgment() -> None:
     error = error_for(CHECK_ELIGIBILITY, 200, {}, enveloped({"parsing": "no object"}))
     assert isinstance(error, TradingPartnerRejectionError)
     assert error.acknowledgment is None
+    assert ".acknowledgment" not in str(error)
 
 
 def every_error() -> list[PokitDokError]:
-    headers = {"x-canary": CANARY}
+    answer: Any = {"headers": {"Set-Cookie": CANARY}, "content": CANARY.encode()}
     found: list[PokitDokError] = [
         error
         for status, document, _ in TABLE
-        if (error := error_for(CHECK_ELIGIBILITY, status, headers, document)) is not None
+        if (error := error_for(CHECK_ELIGIBILITY, status, document=document, **answer)) is not None
     ]
-    return [*found, InvalidResponseError(operation=CHECK_ELIGIBILITY, status_code=200, place="Meta: object expected")]
+    place = "Meta: object expected"
+    return [
+        *found,
+        InvalidResponseError(operation=CHECK_ELIGIBILITY, status_code=200, place=place, **answer),
+        TokenRefusedError(
+            "HTTP 401, check_eligibility: POST /api/v4/eligibility/", operation=CHECK_ELIGIBILITY, **answer
+        ),
+    ]
 
 
 @pytest.mark.parametrize("error", every_error(), ids=lambda error: f"{type(error).__name__}-{error.status_code}")
 def test_text_names_the_place_and_no_value(error: Any) -> None:
-    for text in (str(error), repr(error)):
+    for text in (str(error), repr(error), str(error.args), "".join(traceback.format_exception(error))):
         assert CANARY not in text
         assert f"HTTP {error.status_code}" in text
         assert "check_eligibility: POST /api/v4/eligibility/" in text
@@ -178,6 +255,8 @@ def test_errors_survive_copy_and_pickle(error: Any, again: Callable[[Any], Any])
     assert str(twin) == str(error)
     assert twin.args == error.args
     assert twin.__dict__ == error.__dict__
+    assert twin.content == CANARY.encode()
+    assert twin.headers["Set-Cookie"] == CANARY
 
 
 def test_text_names_the_fields_but_no_key_that_is_data() -> None:
@@ -199,7 +278,8 @@ def answering(status: int, content: bytes, **headers: str) -> Client:
     def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(status, content=content, headers=headers)
 
-    return Client("http://platform.invalid", transport=httpx.MockTransport(answer))
+    network = httpx.MockTransport(answer)
+    return Client("http://platform.invalid", transport=network, async_transport=network)
 
 
 BODY = EligibilityRequest(
@@ -255,6 +335,72 @@ def test_success_that_cannot_be_read_names_the_place_only(content: bytes, place:
     assert caught.value.__context__ is None, "the decoder's error holds the body"
 
 
+DETAIL = json.dumps({"detail": [{"loc": ["body", "member"], "msg": CANARY}]}).encode()
+PAGE = f"<html>{CANARY}</html>".encode()
+LATIN_1 = f"{CANARY} é".encode("latin-1")
+
+# answer: status, body, the error, and what its text says holds the answer
+HELD: dict[str, tuple[int, bytes, type[PokitDokError], str | None]] = {
+    "an envelope": (422, json.dumps(VALIDATION).encode(), InvalidRequestError, ".body"),
+    "flat": (401, json.dumps(FLAT).encode(), AuthenticationError, ".body"),
+    "FastAPI": (422, DETAIL, InvalidRequestError, ".content"),
+    "FastAPI, 404": (404, DETAIL, NotFoundError, ".content"),
+    "a gateway": (403, json.dumps(FLAT).encode(), APIError, ".body"),
+    "text": (400, CANARY.encode(), InvalidRequestError, ".content"),
+    "HTML": (502, PAGE, ServerError, ".content"),
+    "HTML, 402": (402, PAGE, PaymentRequiredError, ".content"),
+    "HTML, 405": (405, PAGE, APIError, ".content"),
+    "too large": (413, PAGE, APIError, ".content"),
+    "Latin-1": (400, LATIN_1, InvalidRequestError, ".content"),
+    "an array": (500, json.dumps([CANARY]).encode(), ServerError, ".content"),
+    "empty": (404, b"", NotFoundError, None),
+    "empty, 413": (413, b"", APIError, None),
+    "a success of another shape": (200, json.dumps([CANARY]).encode(), InvalidResponseError, ".content"),
+    "a success in HTML": (200, PAGE, InvalidResponseError, ".content"),
+    "a success in Latin-1": (200, LATIN_1, InvalidResponseError, ".content"),
+    "a success without a body": (200, b"", InvalidResponseError, None),
+}
+
+
+def get_partner(door: str, client: Client) -> None:
+    if door == "sync":
+        get_trading_partner.sync("x", client=client)
+    else:
+        asyncio.run(get_trading_partner.asyncio("x", client=client))
+
+
+@pytest.mark.parametrize("door", ["sync", "asyncio"])
+@pytest.mark.parametrize(("status", "content", "kind", "holder"), HELD.values(), ids=HELD)
+def test_error_holds_what_came_and_its_text_says_where(
+    status: int, content: bytes, kind: type[PokitDokError], holder: str | None, door: str
+) -> None:
+    headers = {"Set-Cookie": f"session={CANARY}", "X-Request-Id": "7"}
+    with answering(status, content, **headers) as client, pytest.raises(PokitDokError) as caught:
+        get_partner(door, client)
+    error: Any = pickle.loads(pickle.dumps(caught.value))
+    assert type(error) is kind
+    assert error.content == content
+    assert error.headers["x-request-id"] == "7"
+    text = str(caught.value)
+    assert [each for each in (".body", ".content") if f"{each} holds the answer" in text] == (
+        [holder] if holder else []
+    )
+    assert holder != ".body" or error.body is not None
+    assert CANARY not in f"{text} {caught.value!r} {caught.value.args}"
+
+
+def test_refused_token_holds_the_answer_too() -> None:
+    network = httpx.MockTransport(lambda _request: httpx.Response(401, headers={"X-Request-Id": "7"}, content=PAGE))
+    with (
+        connect(token="t", base_url="https://api.example.com", transport=network) as client,
+        pytest.raises(TokenRefusedError) as caught,
+    ):
+        get_trading_partner.sync("x", client=client)
+    assert caught.value.content == PAGE
+    assert caught.value.headers["x-request-id"] == "7"
+    assert CANARY not in f"{caught.value} {caught.value!r} {caught.value.args}"
+
+
 def test_path_values_are_not_in_the_text() -> None:
     with answering(404, b"{}") as client, pytest.raises(NotFoundError) as caught:
         get_activity.sync(CANARY, client=client)
@@ -268,3 +414,12 @@ def test_redirect_is_an_error_and_is_not_followed() -> None:
         get_trading_partner.sync("x", client=client)
     assert caught.value.status_code == 301
     assert caught.value.headers["Location"] == "http://elsewhere.invalid/"
+
+
+@pytest.mark.parametrize("location", ["http://[::1", "http://x:port/", "mailto:desk@clinic.example", "x" * 70_000])
+@pytest.mark.parametrize("door", ["sync", "asyncio"])
+def test_redirect_to_nowhere_is_an_error_like_any_other(location: str, door: str) -> None:
+    """httpx reads the address of each redirect, followed or not."""
+    with answering(302, b"", location=location) as client, pytest.raises(APIError) as caught:
+        get_partner(door, client)
+    assert caught.value.status_code == 302

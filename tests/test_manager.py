@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 import trio
 
+from pokitdok_api.errors import ClientClosedError
 from pokitdok_ext._client_tokens import ClientTokens
 from pokitdok_ext._errors import (
-    ClientClosedError,
     ConfigurationError,
     InvalidClientError,
     PermanentTokenError,

@@ -25,6 +25,7 @@ NAMES = [
     "ClientClosedError",
     "Clock",
     "ConfigurationError",
+    "ConnectedClient",
     "FileStore",
     "InvalidClientError",
     "InvalidRequestError",

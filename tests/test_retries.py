@@ -108,6 +108,17 @@ def cut_off(request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, stream=Broken())
 
 
+def encoded_otherwise(status: int) -> Step:
+    """A body that is not in the encoding that its header names; httpx finds out when it is read."""
+    headers = {"Content-Encoding": "gzip"}
+    return lambda _request: httpx.Response(status, headers=headers, stream=httpx.ByteStream(b'{"meta": {}}'))
+
+
+def encoded_otherwise_at_once(_request: httpx.Request) -> httpx.Response:
+    """As before; a response that is made from bytes is read while it is made."""
+    return httpx.Response(200, headers={"Content-Encoding": "deflate"}, content=b'{"meta": {}}')
+
+
 def half_a_json(_request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, content=b'{"me')
 
@@ -141,6 +152,9 @@ FAULTS: dict[str, tuple[Step, type[Exception], bool, bool]] = {
     "timeout after sending": (fails(httpx.ReadTimeout), httpx.ReadTimeout, True, False),
     "closed without an answer": (fails(httpx.RemoteProtocolError), httpx.RemoteProtocolError, True, False),
     "answer cut off": (cut_off, httpx.RemoteProtocolError, True, False),
+    "answer in another encoding": (encoded_otherwise(200), httpx.RemoteProtocolError, True, False),
+    "answer in another encoding, at once": (encoded_otherwise_at_once, httpx.RemoteProtocolError, True, False),
+    "422 in another encoding": (encoded_otherwise(422), httpx.RemoteProtocolError, True, False),
     "answer is half a JSON": (half_a_json, InvalidResponseError, False, False),
     "our own mistake": (fails(httpx.LocalProtocolError), httpx.LocalProtocolError, False, False),
     "400": (answers(400, errors(validation={"member": ["required"]})), InvalidRequestError, False, False),
@@ -148,6 +162,13 @@ FAULTS: dict[str, tuple[Step, type[Exception], bool, bool]] = {
     "403 of the rate limit": (answers(403, RATE_LIMIT), RateLimitError, True, True),
     "403 of a scope": (answers(403, errors(scope="no")), ScopeError, False, False),
     "403 of a firewall": (answers(403), APIError, False, False),
+    "403 of a gateway": (answers(403, {"message": "Forbidden"}), APIError, False, False),
+    "403 of a gateway that misses a token": (
+        answers(403, {"message": "Missing Authentication Token"}),
+        APIError,
+        False,
+        False,
+    ),
     "408": (answers(408), APIError, True, False),
     "429 of a gateway": (answers(429), APIError, True, False),
     "500": (answers(500, errors(general="no")), ServerError, True, False),
@@ -212,11 +233,43 @@ def attempts_told(error: Exception) -> int:
     return attempts
 
 
-def test_claim_that_timed_out_says_why_it_is_not_sent_again() -> None:
-    network = Script([fails(httpx.ReadTimeout)])
-    with pytest.raises(httpx.ReadTimeout) as caught:
-        submit_claim.sync(client=network.client(), body=CLAIM)
+@pytest.mark.parametrize("step", [fails(httpx.ReadTimeout), cut_off, encoded_otherwise(200)])
+def test_claim_that_may_have_been_acted_on_says_why_it_is_not_sent_again(step: Step) -> None:
+    with pytest.raises(httpx.TransportError) as caught:
+        submit_claim.sync(client=Script([step]).client(), body=CLAIM)
     assert "the API may have acted on it" in caught.value.__notes__[0]
+
+
+class Endless(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body of which the first part is enough to see that it is not in its encoding."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        while True:
+            yield b"Quillfeather, in no encoding"
+
+    async def __aiter__(self) -> Any:
+        while True:
+            yield b"Quillfeather, in no encoding"
+
+    def close(self) -> None:
+        self.closed = True
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("door", ["sync", "asyncio"])
+def test_answer_in_another_encoding_gives_its_connection_back_and_is_not_shown(door: str) -> None:
+    body = Endless()
+    network = Script([lambda _request: httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=body)])
+    with pytest.raises(httpx.RemoteProtocolError, match="Content-Encoding") as caught:
+        call(door, submit_claim, network.client(), {"body": CLAIM})
+    assert body.closed
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None, "httpx's own error leads to frames that hold the body"
 
 
 # ---------------------------------------------------------------- how long

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import json
 import logging
 import math
@@ -281,6 +282,15 @@ def test_transport_error_is_unavailable_with_a_bare_cause(error: type[httpx.Tran
     assert caught.value.transient
 
 
+def test_answer_that_is_not_in_its_encoding_is_one_that_was_cut_off() -> None:
+    headers = {"Content-Encoding": "gzip"}
+    stream = httpx.ByteStream(json.dumps(GOOD).encode())
+    with pytest.raises(TokenUnavailableError, match="RemoteProtocolError") as caught:
+        credentials(TokenServer(httpx.Response(200, headers=headers, stream=stream))).fetch(TokenRequest(15))
+    assert caught.value.transient
+    assert caught.value.__cause__.__traceback__ is None
+
+
 def test_bad_certificate_is_not_tried_again() -> None:
     def fail(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("certificate verify failed") from ssl.SSLCertVerificationError()
@@ -369,6 +379,15 @@ def test_async_only_transport_is_run_on_a_loop_of_its_own() -> None:
     transport = AsyncOnly()
     assert through(Route(async_transport=transport)).fetch(TokenRequest(15)).value.reveal() == "abc.DEF-123"
     assert transport.requests == 1
+
+
+def test_async_only_transport_may_compress() -> None:
+    class Compressing(AsyncOnly):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            content = gzip.compress(await (await super().handle_async_request(request)).aread())
+            return httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(content))
+
+    assert through(Route(async_transport=Compressing())).fetch(TokenRequest(15)).life == 3600
 
 
 async def test_async_only_transport_answers_a_thread_whose_loop_is_blocked() -> None:

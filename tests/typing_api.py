@@ -12,9 +12,12 @@ from pokitdok_api.models import Activity, ActivityListEnvelope, EligibilityEnvel
 from pokitdok_api.types import Response
 from pokitdok_ext import (
     Clock,
+    ConnectedClient,
     InvalidRequestError,
+    InvalidResponseError,
     RedisStore,
     Retry,
+    ScopeError,
     TokenError,
     TokenState,
     TokenThrottledError,
@@ -43,8 +46,10 @@ async def async_provider() -> str:
 
 
 def connecting() -> None:
-    assert_type(connect("id", "secret"), Client)
-    assert_type(connect(client_id="id", client_secret="secret", client_auth="body"), Client)
+    assert_type(connect("id", "secret"), ConnectedClient)
+    assert_type(connect(client_id="id", client_secret="secret", client_auth="body"), ConnectedClient)
+    generated: Client = connect(token="token")
+    assert_type(generated.tokens.state(), object)
     connect(token="token", base_url="https://api.example.com", timeout=30)
     connect(token_provider=text_provider, timeout=None)
     connect(token_provider=mapping_provider, timeout=httpx.Timeout(10, read=60))
@@ -61,21 +66,36 @@ def moving() -> None:
     assert_type(old.eligibility({"trading_partner_id": "MOCKPAYER"}), dict[str, Any])
     assert_type(old.token, dict[str, Any])
     assert_type(old.status_code, int)
-    assert_type(old.typed, Client)
+    assert_type(old.typed, ConnectedClient)
     old.cancel_appointment()  # type: ignore[call-arg]
 
 
 def closing() -> None:
     with connect() as client:
-        assert_type(client, Client)
+        assert_type(client, ConnectedClient)
+        assert_type(client.tokens.state(), TokenState)
+        assert_type(client.tokens.state().fetches, int)
+        print(client.tokens.state().fetched)  # type: ignore[attr-defined]
 
 
 async def closing_async() -> None:
     async with connect() as client:
-        assert_type(client, Client)
+        assert_type(client, ConnectedClient)
+        assert_type(client.tokens.state(), TokenState)
 
 
-def errors(error: TokenError, throttled: TokenThrottledError, invalid: InvalidRequestError) -> None:
+def errors(
+    error: TokenError,
+    throttled: TokenThrottledError,
+    invalid: InvalidRequestError,
+    unreadable: InvalidResponseError,
+    scope: ScopeError,
+) -> None:
+    assert_type(invalid.content, bytes)
+    assert_type(unreadable.content, bytes)
+    assert_type(unreadable.headers, Mapping[str, str])
+    assert_type(scope.scope, str | None)
+    assert_type(scope.messages, dict[str, list[str]])
     assert_type(error.transient, bool)
     assert_type(throttled.retry_after, float | None)
     assert_type(invalid.messages, dict[str, list[str]])

@@ -42,7 +42,7 @@ def answer(
     response.stream = _READ  # httpx's own refers back to the response, which would stay in memory until it is collected
     document, fault = _decoded(content, decode)
     attempts = response.extensions.get("pokitdok.attempts", 1)
-    error = error_for(operation, status, response.headers, document, attempts=attempts)
+    error = error_for(operation, status, response.headers, document, content=content, attempts=attempts)
     if error is not None:
         raise error
     parsed: Any = None
@@ -57,6 +57,8 @@ def answer(
                 operation=operation,
                 status_code=status,
                 place=fault,
+                headers=response.headers,
+                content=content,
                 activity_id=activity_id(document),
                 attempts=attempts,
             )

@@ -15,6 +15,7 @@ import httpx
 from . import _log_filter
 from ._answers import answer
 from ._http_clients import AsyncHTTPClient, HTTPClient
+from .errors import ClientClosedError
 from .types import UNSET, Response, Unset
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Tokens(Protocol):
     async def arevoke(self) -> None:
         """`revoke()` for asyncio."""
 
-    def state(self) -> Any:
+    def state(self) -> object:
         """Counters and times, for people and tests."""
 
     def close(self) -> None:
@@ -119,7 +120,7 @@ class Client:
         _living.add(self)
 
     def __repr__(self) -> str:
-        return f"Client({self._base_url!r})"
+        return f"{type(self).__name__}({self._base_url!r})"
 
     @property
     def base_url(self) -> str:
@@ -140,31 +141,33 @@ class Client:
     # ------------------------------------------------------------ connections
 
     def get_httpx_client(self) -> httpx.Client:
-        """The httpx client of synchronous requests, made on first use.
+        """The httpx client of synchronous requests, made on first use, and again if it was closed by itself.
 
         Raises:
-            RuntimeError: The client is closed.
+            ClientClosedError: This client was closed.
         """
         with self._lock:
             self._check_open()
-            if self._http is None:
+            if self._http is None or self._http.is_closed:
                 _log_filter.install()
                 self._http = HTTPClient(transport=self._transport, **self._settings)
             return self._http
 
     def get_async_httpx_client(self) -> httpx.AsyncClient:
-        """The httpx client of the running event loop, made on first use.
+        """The httpx client of the running event loop, made on first use, and again if it was closed by itself.
 
         Raises:
-            RuntimeError: The client is closed, or no event loop is running.
+            ClientClosedError: This client was closed.
+            RuntimeError: No event loop is running.
         """
         import asyncio  # a program without a loop does not pay for it
 
+        self._check_open()
         loop = asyncio.get_running_loop()
         with self._lock:
             self._check_open()
             http = self._async_http.get(loop)
-            if http is None:
+            if http is None or http.is_closed:
                 _log_filter.install()
                 for ended in [each for each in self._async_http if each.is_closed()]:
                     del self._async_http[ended]
@@ -179,7 +182,7 @@ class Client:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise RuntimeError("this Client is closed: make another")
+            raise ClientClosedError("this client was closed: make a new one")
 
     def close(self) -> None:
         """Close the synchronous connections and the tokens. After asynchronous requests use `aclose`."""
@@ -231,6 +234,7 @@ class Client:
         Raises:
             APIError: The API answered with an error.
             InvalidResponseError: The answer is a success and cannot be read.
+            ClientClosedError: The client was closed.
         """
         http = self.get_httpx_client()
         request = http.build_request(**self._request(parts, timeout))

@@ -6,15 +6,17 @@
             InvalidRequestError             400, 422: fix the input
             AuthenticationError             401: fix the credentials
             PaymentRequiredError            402: buy credits
-            RateLimitError                  403 with a flat message: wait
+            RateLimitError                  403 with a flat message that names the rate limit: wait
             ScopeError                      403 that names a scope: get another token
             NotFoundError                   404
             TradingPartnerRejectionError    the trading partner refused the X12 (999, TA1), with any status
             ServerError                     5xx
         InvalidResponseError                a 2xx answer that cannot be read
+        ClientClosedError                   the client was closed before the call
 
 Errors can come inside a 200; they are raised all the same. Errors of httpx (connections, timeouts) pass as they are. Texts name the
-operation, the status and the fields at fault, never a value, a header, a URL or a message of the API: those can hold patient data.
+operation, the status, the fields at fault and a missing scope, never a value, a header, a URL or a message of the API: those can
+hold patient data. What the API sent is in the attributes, none of which a `repr` shows.
 """
 
 from __future__ import annotations
@@ -38,6 +40,10 @@ _BODY = OneOf({"OAuthError": ("error",), "ErrorEnvelope": ("data",), "ErrorMessa
 _SAFE_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _SAFE_FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}(\.[A-Za-z_][A-Za-z0-9_]{0,63})*")
 _SHOWN_FIELDS = 10
+_RATE_LIMIT = re.compile(r"\brate[ _-]?limit", re.IGNORECASE)  # documented: "Forbidden (Rate Limited)"
+_SCOPE = re.compile(
+    r"['\"]?([a-z][a-z0-9_.:-]{0,63})['\"]? scope\b"
+)  # recorded: "'user_schedule' scope required to access this API"
 
 
 class PokitDokError(Exception):
@@ -64,13 +70,16 @@ class APIError(PokitDokError):
         path: Path template.
         status_code: HTTP status.
         headers: Headers of the answer.
-        body: The answer, typed; None if it has none of the documented forms. It can hold patient data.
+        content: The body of the answer as it came, decompressed, in whatever form. It can hold patient data.
+        body: The same, typed; None if it has none of the documented forms. It can hold patient data.
+        messages: Messages in `body`: those of validation by field, in dotted paths, others by the name they have there (`query`,
+            `general`, `scope`, `message`), `errors` if they have none. Empty if there are none. They can quote what was sent.
         activity_id: What support asks for; None if the API sent none.
         attempts: How often the request was sent.
     """
 
     _meaning: ClassVar[str] = "The API answered with an error"
-    _remedy: ClassVar[str] = ".body holds the answer."
+    _remedy: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -78,6 +87,7 @@ class APIError(PokitDokError):
         operation: Operation,
         status_code: int,
         headers: Mapping[str, str],
+        content: bytes = b"",
         body: OAuthError | ErrorEnvelope | ErrorMessage | None,
         activity_id: str | None,
         attempts: int = 1,
@@ -87,32 +97,37 @@ class APIError(PokitDokError):
         self.path = operation.path
         self.status_code = status_code
         self.headers = headers
+        self.content = content
         self.body = body
+        self.messages = _messages(body)
         self.activity_id = activity_id
         self.attempts = attempts
         super().__init__(self._text())
 
     def _text(self) -> str:
-        activity = f", activity {self.activity_id}" if self.activity_id and _SAFE_ID.fullmatch(self.activity_id) else ""
-        return f"{self._meaning} ({_place(self.operation, self.status_code, self.attempts)}{activity}). {self._remedy}"
+        place = _place(self.operation, self.status_code, self.attempts, self.activity_id)
+        return " ".join(part for part in (f"{self._meaning} ({place}).", self._advice(), self._holders()) if part)
+
+    def _advice(self) -> str:
+        return self._remedy
+
+    def _holders(self) -> str:
+        """Which attributes hold the answer."""
+        if self.body is None:
+            return ".content holds the answer." if self.content else ""
+        return (".messages says what is wrong, " if self.messages else "") + ".body holds the answer."
 
 
 class InvalidRequestError(APIError):
-    """The API refuses the input: status 400 or 422, or validation messages inside a 200.
-
-    Attributes:
-        messages: Messages of the API by field, in dotted paths; empty if it did not name fields. They can quote what was sent.
-    """
+    """The API refuses the input: status 400 or 422, or validation messages inside a 200."""
 
     _meaning = "The API refuses the input"
-    _remedy = "Correct it; .messages says what is wrong, .body holds the answer."
-
-    messages: dict[str, list[str]]
+    _remedy = "Correct it."
 
     def _text(self) -> str:
-        self.messages = _messages(self.body)
-        names = [name for name in self.messages if _SAFE_FIELD.fullmatch(name)][:_SHOWN_FIELDS]
-        return super()._text() + (f" Fields: {', '.join(names)}." if names else "")
+        fields = (field for field, _ in _validation(self.body) if _SAFE_FIELD.fullmatch(field))
+        shown = list(dict.fromkeys(fields))[:_SHOWN_FIELDS]
+        return super()._text() + (f" Fields: {', '.join(shown)}." if shown else "")
 
 
 class AuthenticationError(APIError):
@@ -130,7 +145,11 @@ class PaymentRequiredError(APIError):
 
 
 class RateLimitError(APIError):
-    """Too many requests in this minute. The API says so with 403, not 429; it has not acted on the request."""
+    """Too many requests in this minute; the API has not acted on the request.
+
+    It says so with 403, not 429, and a flat message that names the rate limit. Any other flat 403, such as a gateway's, is an
+    `APIError`.
+    """
 
     _meaning = "The rate limit is reached"
     _remedy = "Wait a minute, then send the request again."
@@ -140,7 +159,16 @@ class ScopeError(APIError):
     """403: the token lacks a scope."""
 
     _meaning = "The token lacks a scope"
-    _remedy = ".body names the scope; get a token that has it."
+    _remedy = "Get a token that has it."
+
+    @property
+    def scope(self) -> str | None:
+        """The name of the scope, such as `user_schedule`; None if the API names none in the known form."""
+        found = _SCOPE.match(" ".join(self.messages.get("scope", ())))
+        return found[1] if found else None
+
+    def _text(self) -> str:
+        return super()._text() + (f" Scope: {self.scope}." if self.scope else "")
 
 
 class NotFoundError(APIError):
@@ -154,7 +182,9 @@ class TradingPartnerRejectionError(APIError):
     """The trading partner refused the X12 (a 999 or TA1). It can come with any status, 200 included."""
 
     _meaning = "The trading partner refused the transaction"
-    _remedy = ".acknowledgment holds what it found."
+
+    def _advice(self) -> str:
+        return ".acknowledgment holds what it found." if self.acknowledgment is not None else ""
 
     @property
     def acknowledgment(self) -> AcknowledgmentError | None:
@@ -179,37 +209,60 @@ class InvalidResponseError(PokitDokError):
         method: HTTP method.
         path: Path template.
         status_code: HTTP status.
+        headers: Headers of the answer.
+        content: The body of the answer as it came, decompressed. It can hold patient data.
         place: What does not fit, and where.
         activity_id: What support asks for; None if the API sent none.
         attempts: How often the request was sent.
     """
 
     def __init__(
-        self, *, operation: Operation, status_code: int, place: str, activity_id: str | None = None, attempts: int = 1
+        self,
+        *,
+        operation: Operation,
+        status_code: int,
+        place: str,
+        headers: Mapping[str, str] | None = None,
+        content: bytes = b"",
+        activity_id: str | None = None,
+        attempts: int = 1,
     ) -> None:
         self.operation = operation
         self.method = operation.method
         self.path = operation.path
         self.status_code = status_code
+        self.headers: Mapping[str, str] = {} if headers is None else headers
+        self.content = content
         self.place = place
         self.activity_id = activity_id
         self.attempts = attempts
-        activity = f", activity {activity_id}" if activity_id and _SAFE_ID.fullmatch(activity_id) else ""
+        held = " .content holds the answer." if content else ""
         super().__init__(
-            f"The answer cannot be read ({_place(operation, status_code, attempts)}{activity}): {place}. The API may have acted on the request."
+            f"The answer cannot be read ({_place(operation, status_code, attempts, activity_id)}): {place}. The API may have acted on the request.{held}"
         )
 
 
-def _place(operation: Operation, status_code: int, attempts: int) -> str:
+class ClientClosedError(PokitDokError):
+    """The client was closed, and nothing is sent by it any more: make a new one."""
+
+
+def _place(operation: Operation, status_code: int, attempts: int, activity_id: str | None) -> str:
     times = f", sent {attempts} times" if attempts > 1 else ""
-    return f"HTTP {status_code}, {operation.id}: {operation.method} {operation.path}{times}"
+    activity = f", activity {activity_id}" if activity_id and _SAFE_ID.fullmatch(activity_id) else ""
+    return f"HTTP {status_code}, {operation.id}: {operation.method} {operation.path}{times}{activity}"
 
 
 # ---------------------------------------------------------------- which error it is
 
 
 def error_for(
-    operation: Operation, status_code: int, headers: Mapping[str, str], document: object, *, attempts: int = 1
+    operation: Operation,
+    status_code: int,
+    headers: Mapping[str, str],
+    document: object,
+    *,
+    content: bytes = b"",
+    attempts: int = 1,
 ) -> APIError | None:
     """The error that an answer means, None if it is a result.
 
@@ -218,6 +271,7 @@ def error_for(
         status_code: HTTP status.
         headers: Headers of the answer, for the error.
         document: The decoded body; None if it is no JSON.
+        content: The body as it came, for the error.
         attempts: How often the request was sent.
     """
     cls = _class_for(status_code, document)
@@ -227,6 +281,7 @@ def error_for(
         operation=operation,
         status_code=status_code,
         headers=headers,
+        content=content,
         body=_body(document),
         activity_id=activity_id(document),
         attempts=attempts,
@@ -234,7 +289,7 @@ def error_for(
 
 
 def _class_for(status_code: int, document: object) -> type[APIError] | None:
-    errors = _member(_member(document, "data"), "errors")
+    errors = _errors(document)
     if _member(errors, "parsing"):
         return TradingPartnerRejectionError
     if 200 <= status_code < 300:
@@ -244,7 +299,8 @@ def _class_for(status_code: int, document: object) -> type[APIError] | None:
     if status_code == 403:
         if _member(errors, "scope"):
             return ScopeError
-        return RateLimitError if errors is None and _member(document, "message") else APIError
+        message = _member(document, "message") if errors is None else None
+        return RateLimitError if isinstance(message, str) and _RATE_LIMIT.search(message) else APIError
     if status_code >= 500:
         return ServerError
     return _BY_STATUS.get(status_code, APIError)
@@ -281,11 +337,33 @@ def activity_id(document: object) -> str | None:
 
 
 def _messages(body: Model | None) -> dict[str, list[str]]:
-    document = body.to_dict() if body is not None else None
     messages: dict[str, list[str]] = {}
-    for path, message in _flat(_member(_member(_member(document, "data"), "errors"), "validation"), ""):
-        messages.setdefault(path, []).append(message)
+    for name, message in (*_validation(body), *_others(body)):
+        messages.setdefault(name, []).append(message)
     return messages
+
+
+def _validation(body: Model | None) -> Iterator[tuple[str, str]]:
+    """Messages of validation with their fields, in dotted paths."""
+    yield from _flat(_member(_errors(_plain(body)), "validation"), "")
+
+
+def _others(body: Model | None) -> Iterator[tuple[str, str]]:
+    """All other messages with their names. An acknowledgment (`parsing`) is none."""
+    document = _plain(body)
+    errors = _errors(document)
+    for name, found in errors.items() if isinstance(errors, dict) else [("errors", errors)]:
+        if name not in {"parsing", "validation"}:
+            yield from _flat(found, name)
+    yield from _flat(_member(document, "message"), "message")
+
+
+def _plain(body: Model | None) -> object:
+    return None if body is None else body.to_dict()
+
+
+def _errors(document: object) -> Any:
+    return _member(_member(document, "data"), "errors")
 
 
 def _flat(value: object, path: str) -> Iterator[tuple[str, str]]:

@@ -40,7 +40,7 @@ def token(session: Session, reveal: bool) -> None:
     if reveal:
         click.echo(session.reveal_token())
         return
-    session.out.print(f"token {state.fingerprint} is good for {state.seconds_left / 60:.0f} minutes")
+    session.out.print(f"token {state.fingerprint} is good for {(state.seconds_left or 0) / 60:.0f} minutes")
 
 
 def _paths(_: click.Context, __: click.Parameter, begun: str) -> list[str]:

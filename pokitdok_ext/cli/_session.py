@@ -12,12 +12,10 @@ from typing import Any
 import click
 from rich.console import Console
 
-from pokitdok_api import Client
 from pokitdok_api._operations import Operation
 from pokitdok_api._requests import RequestParts, query
 from pokitdok_api.errors import APIError
-from pokitdok_ext._client import connect
-from pokitdok_ext._client_tokens import ClientTokens
+from pokitdok_ext._client import ConnectedClient, connect
 from pokitdok_ext._errors import ConfigurationError
 from pokitdok_ext._file_store import FileStore
 
@@ -80,7 +78,7 @@ class Session:
         )
 
     @cached_property
-    def client(self) -> Client:
+    def client(self) -> ConnectedClient:
         """The client, made on first use.
 
         Raises:
@@ -116,9 +114,7 @@ class Session:
 
     def reveal_token(self) -> str:
         """The token itself."""
-        tokens = self.client.tokens
-        assert isinstance(tokens, ClientTokens)  # noqa: S101 - connect() gives no others
-        return tokens.manager.get().value.reveal()
+        return self.client.tokens.manager.get().value.reveal()
 
     def ask(
         self, operation: Operation, path: str | None = None, *, body: Any = None, params: Iterable[tuple[str, Any]] = ()

@@ -28,9 +28,14 @@ def read_answer(operation: Operation, response: httpx.Response) -> Answer:
         fault = "the body is not JSON"
     status = response.status_code
     if fault is not None or status == 401:
-        error = error_for(operation, status, response.headers, document)
+        error = error_for(operation, status, response.headers, document, content=response.content)
         raise error or InvalidResponseError(
-            operation=operation, status_code=status, place=str(fault), activity_id=activity_id(document)
+            operation=operation,
+            status_code=status,
+            place=str(fault),
+            headers=response.headers,
+            content=response.content,
+            activity_id=activity_id(document),
         )
     answer: Answer = document
     return answer

@@ -9,7 +9,6 @@ from typing import Any, Self
 
 import httpx
 
-from pokitdok_api import Client
 from pokitdok_api._log_filter import underway
 from pokitdok_api._requests import query
 from pokitdok_api.errors import AuthenticationError
@@ -94,7 +93,7 @@ class PokitDokClient(Transactions, Directories, Scheduling, Identities):
             code=code,
             token=token,
         )
-        self.typed: Client = connect(
+        self.typed = connect(
             token_provider=self._book.provide,
             base_url=base,
             timeout=timeout,
