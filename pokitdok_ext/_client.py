@@ -168,7 +168,7 @@ def connect(
     down = transport or FirstUse(lambda: httpx.HTTPTransport(**chosen))
     async_down = async_transport or LoopsOwn(lambda: httpx.AsyncHTTPTransport(**chosen))
     # One for each world: instrumentation wraps both ways through a transport, and would count each request twice.
-    paced = partial(RetryTransport, retry=retry, pace=pace, clock=clock, check_open=tokens.check_open)
+    paced = partial(RetryTransport, retry=retry, pace=pace, clock=clock, check_open=lambda: tokens.manager)
     sending, async_sending = (paced(down, async_down) for _ in range(2))
     return ConnectedClient(
         root,

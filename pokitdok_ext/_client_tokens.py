@@ -41,14 +41,6 @@ class ClientTokens:
             raise ClientClosedError("this client was closed; make a new one with connect()")
         return manager
 
-    def check_open(self) -> None:
-        """Do nothing, unless the client was closed.
-
-        Raises:
-            ClientClosedError: It was.
-        """
-        _ = self.manager
-
     def warm(self) -> None:
         """Fetch a token now, so that wrong credentials show at start-up.
 

@@ -96,7 +96,7 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         retry: Retry | None = DEFAULT_RETRY,
         pace: Pace | None = None,
         clock: Clock = SYSTEM_CLOCK,
-        check_open: Callable[[], None] | None = None,
+        check_open: Callable[[], object] | None = None,
     ) -> None:
         self._transport = transport
         self._async_transport = async_transport

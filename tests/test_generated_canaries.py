@@ -302,7 +302,7 @@ def texts_of(error: BaseException) -> Iterator[str]:
     seen: BaseException | None = error
     while seen is not None:
         yield from (str(seen), repr(seen), repr(seen.args), repr(getattr(seen, "__notes__", ())))
-        on_purpose = {"body", "messages", "headers"}
+        on_purpose = {"body", "content", "messages", "headers"}
         # activity_id comes as the API sent it; the text of an error lets through only what looks like one.
         fields = {key: each for key, each in vars(seen).items() if key not in on_purpose | {"activity_id"}}
         yield repr(fields)

@@ -24,6 +24,7 @@ from pokitdok_api._operations import GET_ACTIVITY, OPERATIONS
 from pokitdok_api._requests import RequestParts, form_body, json_body, path_segment, query
 from pokitdok_api.api.activities import get_activity, list_activities, update_activity
 from pokitdok_api.api.oauth import create_token
+from pokitdok_api.errors import ClientClosedError
 from pokitdok_api.models import (
     ActivityTransitionRequest,
     EligibilityEnvelope,
@@ -261,9 +262,9 @@ def test_client_without_tokens_says_so() -> None:
 def test_closed_client_says_so() -> None:
     client = Platform().client()
     client.close()
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises(ClientClosedError, match="closed"):
         get_activity.sync("a", client=client)
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises(ClientClosedError, match="closed"):
         asyncio.run(get_activity.asyncio("a", client=client))
 
 

@@ -48,8 +48,6 @@ async def async_provider() -> str:
 def connecting() -> None:
     assert_type(connect("id", "secret"), ConnectedClient)
     assert_type(connect(client_id="id", client_secret="secret", client_auth="body"), ConnectedClient)
-    generated: Client = connect(token="token")
-    assert_type(generated.tokens.state(), object)
     connect(token="token", base_url="https://api.example.com", timeout=30)
     connect(token_provider=text_provider, timeout=None)
     connect(token_provider=mapping_provider, timeout=httpx.Timeout(10, read=60))
@@ -99,6 +97,11 @@ def errors(
     assert_type(error.transient, bool)
     assert_type(throttled.retry_after, float | None)
     assert_type(invalid.messages, dict[str, list[str]])
+
+
+def calling(client: Client, connected: ConnectedClient) -> None:
+    assert_type(client.tokens.state(), object)
+    get_activity.sync("id", client=connected)
 
 
 def state(state: TokenState) -> None:

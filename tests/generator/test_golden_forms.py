@@ -34,7 +34,7 @@ from golden_api.api.gadgets import (
     get_gadget_data_x12,
     import_gadgets,
 )
-from golden_api.errors import InvalidRequestError, InvalidResponseError, RateLimitError, ServerError
+from golden_api.errors import APIError, InvalidRequestError, InvalidResponseError, RateLimitError, ServerError
 from golden_api.models import (
     Activity,
     ActivityEnvelope,
@@ -302,6 +302,8 @@ def test_text_is_decoded_as_utf_8() -> None:
 def test_text_that_cannot_be_read_is_refused(content: bytes, place: str) -> None:
     with Platform(content).client() as client, pytest.raises(InvalidResponseError, match=place) as caught:
         check_gadget_x12.sync(client=client, body=X12)
+    assert caught.value.content == content
+    caught.value.content = b""
     assert CANARY not in printed(caught.value)
 
 
@@ -462,7 +464,8 @@ CALLS: dict[str, Callable[[Client], Any]] = {
     [
         (200, VALIDATION, InvalidRequestError),
         (422, VALIDATION, InvalidRequestError),
-        (403, {"message": CANARY}, RateLimitError),
+        (403, {"message": f"Rate limit of {CANARY}"}, RateLimitError),
+        (403, {"message": CANARY}, APIError),
         (500, X12.encode(), ServerError),
     ],
 )
