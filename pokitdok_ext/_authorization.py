@@ -7,8 +7,8 @@ from hmac import compare_digest
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from ._base_url import api_root
 from ._errors import AuthorizationRequiredError, ConfigurationError
+from .settings import api_root
 
 
 class AuthorizationUrl(NamedTuple):

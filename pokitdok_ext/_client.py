@@ -3,9 +3,8 @@
 import json
 import os
 import platform
-import ssl
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import httpx
@@ -16,10 +15,9 @@ from pokitdok_api.types import UNSET, Unset
 from . import __version__
 from ._auth import TokenAuth
 from ._authorization import scope_text
-from ._base_url import api_root
 from ._client_tokens import ClientTokens
 from ._clock import Clock
-from ._connections import FirstUse, LoopsOwn, client_options, proxy_of_environment, transport_options
+from ._connections import FirstUse, LoopsOwn, client_options
 from ._errors import ConfigurationError
 from ._grants import AuthorizationCode, ClientCredentials
 from ._retries import DEFAULT_RETRY, Retry
@@ -31,6 +29,7 @@ from ._token_endpoint import SecretProvider, TokenEndpoint
 from ._token_reports import TokenListener
 from ._token_route import Route, route_key
 from ._tokens import DEFAULT_POLICY, Secret, TokenPolicy
+from .settings import api_root, transport_options
 
 if TYPE_CHECKING:
     from ._stores import TokenStore
@@ -130,11 +129,8 @@ def connect(
     if options.get("verify") is False and not token_policy.unverified_token_endpoint:
         raise ConfigurationError(_UNVERIFIED)
     told = {name: options[name] for name in _ROUTE_OPTIONS if name in options}
-    proxied = {"proxy", "mounts"} & options.keys() or proxy_of_environment(root)
-    if root.startswith("http:") and "verify" not in options and not proxied:
-        options["verify"] = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used: reading authorities for it takes long
-    else:
-        options["verify"] = _tls(options.pop("verify", True), options.pop("cert", None), options.get("trust_env", True))
+    # With both transports given, nothing here reaches the network.
+    chosen = {} if transport and async_transport else transport_options(options, root)
 
     source: TokenSource
     if token is None and token_provider is None:
@@ -143,7 +139,7 @@ def connect(
         if not client_id or not client_secret:
             lacking = "client_id" if client_secret else "client_secret" if client_id else "credentials"
             raise ConfigurationError(_NO_CREDENTIALS.format(lacking=lacking))
-        way_options = {name: options[name] for name in _ROUTE_OPTIONS if name in options}
+        way_options = {name: chosen[name] for name in chosen.keys() & {"verify", "proxy", "trust_env"}}
         route = Route(transport, async_transport, way_options, route_key(transport, async_transport, told))
         secret = Secret(client_secret) if isinstance(client_secret, str) else client_secret
         endpoint = TokenEndpoint(
@@ -164,7 +160,6 @@ def connect(
     if store is not None:
         source = _shared(source, store, account, clock)
     tokens = ClientTokens(manager_for(source, token_policy, clock), on_token_event)
-    chosen = transport_options(options, root)
     down = transport or FirstUse(lambda: httpx.HTTPTransport(**chosen))
     async_down = async_transport or LoopsOwn(lambda: httpx.AsyncHTTPTransport(**chosen))
     # One for each world: instrumentation wraps both ways through a transport, and would count each request twice.
@@ -211,31 +206,6 @@ def _shared(source: TokenSource, store: "TokenStore", account: str | None, clock
             "a store needs account=... here: a name that tells these tokens from those of other users or providers"
         )
     return SharedSource(source, store, account or "", clock)
-
-
-def _tls(verify: ssl.SSLContext | str | bool, cert: Any, trust_env: bool) -> ssl.SSLContext:
-    """The TLS settings of all requests: version 1.2 or newer, whatever this machine's OpenSSL allows.
-
-    Raises:
-        ConfigurationError: A context of the caller's allows less.
-    """
-    if verify is True and cert is None:
-        return _usual_tls(trust_env, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
-    if isinstance(verify, ssl.SSLContext) and verify.minimum_version < ssl.TLSVersion.TLSv1_2:
-        raise ConfigurationError(
-            "the SSLContext in httpx_args allows TLS below 1.2: set its minimum_version to ssl.TLSVersion.TLSv1_2"
-        )
-    context = httpx.create_ssl_context(verify=verify, cert=cert, trust_env=trust_env)
-    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
-    return context
-
-
-@lru_cache(maxsize=4)
-def _usual_tls(trust_env: bool, _file: str | None, _directory: str | None) -> ssl.SSLContext:
-    """One context for all clients with the same authorities; to read them takes longer than the rest of `connect()`."""
-    context = httpx.create_ssl_context(trust_env=trust_env)
-    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
-    return context
 
 
 _UNVERIFIED = (

@@ -1,30 +1,20 @@
-"""The transports that reach the network: httpx's own, with the caller's TLS and proxy settings, made on first use.
+"""The transports that reach the network: httpx's own, with TLS and proxy as in `settings.py`, made on first use.
 
 A program that only makes a client, or brings its own transport, pays for none. Retries are above (`_sending.py`).
 """
 
 import os
 import threading
-import urllib.request
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
 import httpx
 
+from .settings import OPTIONS
+
 if TYPE_CHECKING:
     import asyncio
-
-OPTIONS = frozenset({"verify", "cert", "trust_env", "http1", "http2", "limits", "proxy"})
-"""What of httpx's client arguments is the transport's business."""
-
-
-def transport_options(options: Mapping[str, Any], root: str) -> dict[str, Any]:
-    """The arguments of an httpx transport to *root*, the proxy of the environment included."""
-    chosen = {name: options[name] for name in OPTIONS & options.keys()}
-    if chosen.get("proxy") is None and chosen.get("trust_env", True):
-        chosen["proxy"] = proxy_of_environment(root)
-    return chosen
 
 
 def client_options(options: Mapping[str, Any], wrap: Callable[[Any], httpx.BaseTransport]) -> dict[str, Any]:
@@ -33,16 +23,6 @@ def client_options(options: Mapping[str, Any], wrap: Callable[[Any], httpx.BaseT
     if rest.get("mounts"):
         rest["mounts"] = {pattern: each and wrap(each) for pattern, each in rest["mounts"].items()}
     return rest
-
-
-def proxy_of_environment(root: str) -> str | None:
-    """The proxy that `HTTP_PROXY` and its kin name for *root*; httpx looks itself only if it makes the transport."""
-    url = httpx.URL(root)
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all")
-    if not proxy or urllib.request.proxy_bypass(url.netloc.decode("ascii")):
-        return None
-    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 class FirstUse(httpx.BaseTransport):

@@ -23,14 +23,14 @@ class Route:
     Attributes:
         transport: As given to the API client.
         async_transport: Used if there is no *transport* and it needs no pool of connections, as `httpx.ASGITransport`.
-        options: Of the API client's `httpx_args`: verify, cert, proxy, trust_env.
+        options: Of the API client's transports: verify, proxy and trust_env as `settings.py` decides them.
         key: Equal for routes that end in the same place by the same means; see `route_key()`.
     """
 
     transport: httpx.BaseTransport | None = None
     async_transport: httpx.AsyncBaseTransport | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
-    key: Hashable = None
+    key: Hashable = field(default=None, repr=False)
 
     def send(self, request: httpx.Request, deadline: float) -> httpx.Response:
         """The answer, read whole, without following redirects; *deadline* is a reading of `time.monotonic`.
@@ -57,8 +57,7 @@ def route_key(
     options: Mapping[str, Any],
 ) -> Hashable:
     """Equal for the same transports and equal *options*, which are as the user gave them."""
-    plain = (str, bool, type(None))
-    told = ((name, value if isinstance(value, plain) else id(value)) for name, value in options.items())
+    told = ((name, value if isinstance(value, Hashable) else id(value)) for name, value in options.items())
     return id(transport), id(async_transport), frozenset(told)
 
 

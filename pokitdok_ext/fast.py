@@ -7,6 +7,8 @@ httpx's own pool gets slower the more requests are in flight; this one does not 
 
 import json
 import ssl
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx
@@ -18,7 +20,9 @@ try:
 except ImportError as missing:
     raise ImportError(f"pokitdok_ext.fast needs {missing.name}: pip install 'pokitdok-client[fast]'") from missing
 
-from ._connections import LoopsOwn, proxy_of_environment
+from ._connections import LoopsOwn
+from ._errors import ConfigurationError
+from .settings import Certificate, Verify, proxy_to, tls_context
 
 KEEP_ALIVE = 4.0
 """Seconds an idle connection is kept. Servers close theirs after 5 and more; a request that meets that is lost."""
@@ -45,30 +49,30 @@ class FastTransport(LoopsOwn):
         proxy: Address of a proxy; else that of the environment, if *trust_env*.
         trust_env: Whether to read proxies and certificate paths of the environment.
         connections: How many connections at most; requests beyond them wait.
+
+    Raises:
+        ConfigurationError: A path, a proxy or an `SSLContext` cannot be used; see `settings.py`.
     """
 
     def __init__(
         self,
         *,
-        verify: ssl.SSLContext | str | bool = True,
-        cert: str | tuple[str, str] | tuple[str, str, str] | None = None,
+        verify: Verify = True,
+        cert: Certificate | None = None,
         proxy: str | httpx.Proxy | None = None,
         trust_env: bool = True,
         connections: int = 200,
     ) -> None:
-        def pool() -> httpx.AsyncBaseTransport:
-            context = httpx.create_ssl_context(verify=verify, cert=cert, trust_env=trust_env)
-            context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
-            return _Pool(context, connections, proxy, trust_env)
-
-        super().__init__(pool)
+        context = tls_context(verify, cert, trust_env=trust_env)
+        proxy_of = partial(proxy_to, proxy=proxy, trust_env=trust_env)
+        super().__init__(lambda: _Pool(context, connections, proxy_of))
 
 
 class _Pool(httpx.AsyncBaseTransport):
     """The connections of one event loop."""
 
     def __init__(
-        self, context: ssl.SSLContext, connections: int, proxy: str | httpx.Proxy | None, trust_env: bool
+        self, context: ssl.SSLContext, connections: int, proxy_of: Callable[[httpx.URL], httpx.Proxy | None]
     ) -> None:
         connector = aiohttp.TCPConnector(limit=connections, ssl=context, keepalive_timeout=KEEP_ALIVE)
         session = aiohttp.ClientSession(
@@ -79,15 +83,11 @@ class _Pool(httpx.AsyncBaseTransport):
         # aiohttp sends a PUT or a DELETE again by itself when a kept connection breaks; that is for _retries.py to say.
         session._retry_connection = False
         self._transport = httpx_aiohttp.AiohttpTransport(client=session)
-        self._proxy, self._trust_env = proxy, trust_env
+        self._proxy_of = proxy_of
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send *request*; errors are those that httpx itself would raise."""
-        if self._proxy is None and self._trust_env:
-            self._proxy = proxy_of_environment(f"{request.url.scheme}://{request.url.netloc.decode('ascii')}")
-            self._trust_env = False
-        if self._proxy is not None and self._transport.proxy is None:
-            self._transport.proxy = httpx.Proxy(self._proxy) if isinstance(self._proxy, str) else self._proxy
+        self._transport.proxy = _without_socks(self._proxy_of(request.url))
         response = None
         try:
             response = await self._transport.handle_async_request(request)
@@ -103,6 +103,15 @@ class _Pool(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close all connections."""
         await self._transport.aclose()
+
+
+def _without_socks(proxy: httpx.Proxy | None) -> httpx.Proxy | None:
+    """*proxy*, if aiohttp can use it."""
+    if proxy is not None and proxy.url.scheme.startswith("socks"):
+        raise ConfigurationError(
+            "FastTransport cannot use a SOCKS proxy: leave out async_transport, so that httpx's own transport is used"
+        )
+    return proxy
 
 
 _KINDS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (

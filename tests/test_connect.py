@@ -29,7 +29,7 @@ from pokitdok_ext import (
     TokenUnavailableError,
     connect,
 )
-from pokitdok_ext._client import _usual_tls
+from pokitdok_ext.settings import _shared_context
 
 BASE = "https://api.pokitdok.test"
 SECRET = "sup3r-s3cret-value"
@@ -294,28 +294,21 @@ def test_store_is_asked_for_an_account_where_the_application_does_not_tell_whose
 def test_tls_is_1_2_or_newer_whatever_the_machine_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     lax = ssl.create_default_context()
     lax.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    monkeypatch.setattr(httpx, "create_ssl_context", lambda **_: lax)
+    monkeypatch.setattr(ssl, "create_default_context", lambda **_: lax)
     made: list[Any] = []
     network = httpx.MockTransport(lambda _request: httpx.Response(200, json={"meta": {}, "data": []}))
     monkeypatch.setattr(httpx, "HTTPTransport", lambda **options: made.append(options["verify"]) or network)
-    _usual_tls.cache_clear()
+    _shared_context.cache_clear()
     try:
         list_activities.sync(client=connect(token="t", base_url=BASE))
     finally:
-        _usual_tls.cache_clear()
+        _shared_context.cache_clear()
     assert [context.minimum_version for context in made] == [ssl.TLSVersion.TLSv1_2]
 
 
-def test_context_that_allows_old_tls_is_refused() -> None:
-    lax = ssl.create_default_context()
-    lax.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    with pytest.raises(ConfigurationError, match=r"minimum_version to ssl\.TLSVersion\.TLSv1_2"):
-        connect("id", "secret", base_url=BASE, httpx_args={"verify": lax})
-
-
 def test_client_of_this_machine_reads_no_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plain http needs none, and to read them takes as long as importing httpx. With a proxy it may need them."""
-    monkeypatch.setattr(httpx, "create_ssl_context", None)
+    """Plain http needs none, and to read them takes as long as importing httpx. A proxy reached by TLS needs them."""
+    monkeypatch.setattr(ssl, "create_default_context", None)
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     made: list[Any] = []
@@ -323,17 +316,16 @@ def test_client_of_this_machine_reads_no_authorities(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(httpx, "HTTPTransport", lambda **options: made.append(options["verify"]) or network)
     list_activities.sync(client=connect(token="t", base_url="http://127.0.0.1:1"))
     assert [(each.verify_mode, each.get_ca_certs()) for each in made] == [(ssl.CERT_REQUIRED, [])]
-    monkeypatch.setenv("HTTP_PROXY", "http://proxy.test:1")
-    _usual_tls.cache_clear()
+    _shared_context.cache_clear()
     with pytest.raises(TypeError, match="not callable"):
-        connect("id", "other", base_url="http://127.0.0.1:1")
+        connect("id", "other", base_url="http://127.0.0.1:1", httpx_args={"proxy": "https://localhost:1"})
 
 
 def test_clients_with_the_same_authorities_read_them_once(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[object] = []
-    original = httpx.create_ssl_context
-    monkeypatch.setattr(httpx, "create_ssl_context", lambda **options: made.append(1) or original(**options))
-    _usual_tls.cache_clear()
+    original = ssl.create_default_context
+    monkeypatch.setattr(ssl, "create_default_context", lambda **options: made.append(1) or original(**options))
+    _shared_context.cache_clear()
     for _ in range(3):
         connect("id", "secret", base_url=BASE)
     assert len(made) == 1

@@ -1,4 +1,4 @@
-"""The transports that `connect()` makes: when, with which settings, and by which proxy."""
+"""The transports that `connect()` makes, and when."""
 
 from __future__ import annotations
 
@@ -9,40 +9,9 @@ import pytest
 
 from pokitdok_api.api.trading_partners import list_trading_partners
 from pokitdok_ext import ServerError, connect
-from pokitdok_ext._connections import FirstUse, LoopsOwn, proxy_of_environment, transport_options
+from pokitdok_ext._connections import FirstUse, LoopsOwn
 
 ROOT = "https://api.example.com"
-
-
-@pytest.mark.parametrize(
-    ("environment", "root", "proxy"),
-    [
-        ({"HTTPS_PROXY": "http://proxy.example:3128"}, ROOT, "http://proxy.example:3128"),
-        ({"HTTPS_PROXY": "proxy.example:3128"}, ROOT, "http://proxy.example:3128"),
-        ({"HTTP_PROXY": "http://proxy.example:3128"}, ROOT, None),
-        ({"ALL_PROXY": "http://proxy.example:3128"}, ROOT, "http://proxy.example:3128"),
-        ({"HTTPS_PROXY": "http://proxy.example:3128", "NO_PROXY": "example.com"}, ROOT, None),
-        ({"HTTPS_PROXY": "http://proxy.example:3128", "NO_PROXY": "other.com"}, ROOT, "http://proxy.example:3128"),
-        ({"HTTP_PROXY": "http://proxy.example:3128", "NO_PROXY": "127.0.0.1"}, "http://127.0.0.1:8400", None),
-        ({}, ROOT, None),
-    ],
-)
-def test_proxy_of_the_environment(
-    environment: dict[str, str], root: str, proxy: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert proxy_of_environment(root) == proxy
-    assert transport_options({}, root)["proxy"] == proxy
-
-
-def test_environment_is_not_asked_where_a_proxy_is_given_or_it_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
-    assert transport_options({"proxy": "http://mine.example"}, ROOT) == {"proxy": "http://mine.example"}
-    assert transport_options({"trust_env": False}, ROOT) == {"trust_env": False}
 
 
 def test_transport_is_made_with_the_first_request_and_anew_after_closing() -> None:
