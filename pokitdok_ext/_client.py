@@ -139,6 +139,8 @@ def connect(
         if not client_id or not client_secret:
             lacking = "client_id" if client_secret else "client_secret" if client_id else "credentials"
             raise ConfigurationError(_NO_CREDENTIALS.format(lacking=lacking))
+        proxy = chosen.get("proxy")
+        told["proxy"] = proxy and (str(proxy.url), proxy.auth)  # the environment's counts, too
         way_options = {name: chosen[name] for name in chosen.keys() & {"verify", "proxy", "trust_env"}}
         route = Route(transport, async_transport, way_options, route_key(transport, async_transport, told))
         secret = Secret(client_secret) if isinstance(client_secret, str) else client_secret

@@ -5,6 +5,7 @@ httpx's own pool gets slower the more requests are in flight; this one does not 
     connect(..., async_transport=FastTransport(), decode=decode_json)
 """
 
+import base64
 import json
 import ssl
 from collections.abc import Callable
@@ -22,7 +23,7 @@ except ImportError as missing:
 
 from ._connections import LoopsOwn
 from ._errors import ConfigurationError
-from .settings import Certificate, Verify, proxy_to, tls_context
+from .settings import Certificate, Verify, checked_proxy, proxy_to, tls_context
 
 KEEP_ALIVE = 4.0
 """Seconds an idle connection is kept. Servers close theirs after 5 and more; a request that meets that is lost."""
@@ -64,6 +65,7 @@ class FastTransport(LoopsOwn):
         connections: int = 200,
     ) -> None:
         context = tls_context(verify, cert, trust_env=trust_env)
+        proxy = None if proxy is None else _for_aiohttp(checked_proxy(proxy))
         proxy_of = partial(proxy_to, proxy=proxy, trust_env=trust_env)
         super().__init__(lambda: _Pool(context, connections, proxy_of))
 
@@ -87,7 +89,8 @@ class _Pool(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send *request*; errors are those that httpx itself would raise."""
-        self._transport.proxy = _without_socks(self._proxy_of(request.url))
+        proxy = self._proxy_of(request.url)
+        self._transport.proxy = None if proxy is None else _for_aiohttp(proxy)
         response = None
         try:
             response = await self._transport.handle_async_request(request)
@@ -105,13 +108,21 @@ class _Pool(httpx.AsyncBaseTransport):
         await self._transport.aclose()
 
 
-def _without_socks(proxy: httpx.Proxy | None) -> httpx.Proxy | None:
-    """*proxy*, if aiohttp can use it."""
-    if proxy is not None and proxy.url.scheme.startswith("socks"):
+def _for_aiohttp(proxy: httpx.Proxy) -> httpx.Proxy:
+    """*proxy* with its credentials as a header, in UTF-8: aiohttp's own way takes Latin-1 only and is deprecated.
+
+    Raises:
+        ConfigurationError: It is a SOCKS proxy.
+    """
+    if proxy.url.scheme.startswith("socks"):
         raise ConfigurationError(
             "FastTransport cannot use a SOCKS proxy: leave out async_transport, so that httpx's own transport is used"
         )
-    return proxy
+    if proxy.raw_auth is None:
+        return proxy
+    credentials = base64.b64encode(b":".join(proxy.raw_auth)).decode("ascii")
+    headers = {**proxy.headers, "Authorization": f"Basic {credentials}"}  # aiohttp sends it as Proxy-Authorization
+    return httpx.Proxy(proxy.url, ssl_context=proxy.ssl_context, headers=headers)
 
 
 _KINDS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (

@@ -282,7 +282,7 @@ def proxy_to(
     url = httpx.URL(url)
     if proxy is None:
         return proxy_for(url, _environment(url)) if trust_env else None
-    checked = _as_proxy(proxy, "the proxy argument")
+    checked = checked_proxy(proxy)
     if url.scheme == "http" and _is_loopback(url.host) and not _is_loopback(checked.url.host):
         raise ConfigurationError(
             "plain http would show id, secret and patient data to a proxy on another machine: leave the proxy out, "
@@ -309,7 +309,7 @@ def proxy_for(url: str | httpx.URL, environment: Mapping[str, str]) -> httpx.Pro
     for name in (f"{url.scheme}_proxy", "all_proxy"):
         found, address = _variable(name, environment)
         if address:
-            return _as_proxy(address, found)
+            return checked_proxy(address, found)
     return None
 
 
@@ -376,8 +376,13 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _as_proxy(given: str | httpx.URL | httpx.Proxy, named: str) -> httpx.Proxy:
-    """*given*, checked; the texts of errors say *named* and not what it holds, which may be a password."""
+def checked_proxy(given: str | httpx.URL | httpx.Proxy, named: str = "the proxy argument") -> httpx.Proxy:
+    """*given* as httpx uses it.
+
+    Raises:
+        ConfigurationError: It is not the address of a proxy, or needs a package. The text has *named* and not what it
+            holds, which may be a password.
+    """
     proxy = given if isinstance(given, httpx.Proxy) else None
     if proxy is None:
         text = str(given)
@@ -385,7 +390,8 @@ def _as_proxy(given: str | httpx.URL | httpx.Proxy, named: str) -> httpx.Proxy:
             proxy = httpx.Proxy(text if "://" in text else f"http://{text}")
         except (httpx.InvalidURL, ValueError):
             proxy = None
-    if proxy is None or not re.fullmatch(r"[^%\s]+", proxy.url.host) or not 0 < (proxy.url.port or 1) < 65536:
+    port = 80 if proxy is None or proxy.url.port is None else proxy.url.port
+    if proxy is None or not re.fullmatch(r"[^%\s]+", proxy.url.host) or not 0 < port < 65536:
         raise ConfigurationError(
             f"{named} is not the address of a proxy; it looks like http://proxy.example:3128, https:// or socks5://, "
             "with special characters of user and password percent-encoded"

@@ -149,10 +149,10 @@ def statements(module: Path) -> int:
 def test_core_stays_thin() -> None:
     """At most 1,700 lines of code for connecting and tokens, 450 for sending, 700 more for what a store brings.
 
-    Base URL, TLS and proxies have 250 of their own.
+    Base URL, TLS and proxies have 275 of their own.
     """
     folder = ROOT / "pokitdok_ext"
-    assert statements(folder / "settings.py") <= 250
+    assert statements(folder / "settings.py") <= 275
     assert sum(statements(folder / f"{name}.py") for name in LOADED_BY_CONNECT - {"settings"}) <= 1700
     assert sum(statements(folder / f"{name}.py") for name in SENDING) <= 450
     assert sum(statements(folder / f"{name}.py") for name in WITH_A_STORE) <= 700
