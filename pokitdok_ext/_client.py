@@ -110,8 +110,10 @@ def connect(
         async_transport: For asynchronous requests. Tokens use it only if there is no *transport* and it keeps no pool.
         clock: Time, waiting and chance, for tests; the machine's own if not given.
         decode: Decodes the body of an answer, as `json.loads` does; `pokitdok_ext.fast.decode_json` is faster.
-        httpx_args: Further arguments for the httpx clients. Of these, `verify`, `cert`, `proxy` and `trust_env` hold
-            for the token request too. TLS is 1.2 or newer in any case.
+        httpx_args: Further arguments for the httpx clients. Of these, `verify` (True, the path of a file or directory
+            of certificates, or an `ssl.SSLContext`, which is not changed), `cert` (path, `(certificate, key)` or
+            `(certificate, key, password)`), `proxy` and `trust_env` hold for the token request too. TLS is 1.2 or newer
+            in any case, and this machine has no proxy of the environment; see `docs/tls-and-proxies.md`.
 
     Raises:
         ConfigurationError: The arguments and the environment do not make a client; the text says what to pass.

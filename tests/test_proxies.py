@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -18,6 +19,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from ipaddress import ip_address
+from pathlib import Path
 from secrets import token_urlsafe
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -31,6 +33,8 @@ from pokitdok_ext.fast import FastTransport
 from pokitdok_ext.settings import proxy_for, proxy_to, transport_options
 from pokitdok_sandbox import Sandbox
 
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = (ROOT / "docs" / "tls-and-proxies.md").read_text(encoding="utf-8")
 API = "https://api.example.com"
 PROXY = "http://proxy.test:3128"
 OTHER = "http://other.test:8080"
@@ -430,15 +434,20 @@ def test_settings_of_the_system_count_where_the_environment_names_no_proxy(monke
 # --- programs -------------------------------------------------------------------------------------
 
 
-def test_command_reaches_the_sandbox_of_this_machine_past_every_proxy(
-    proxy_log: Callable[[], tuple[str, int]],
+COMMAND = ["-m", "pokitdok_ext.cli", "request", "GET", "/activities/"]
+DEMO = [str(ROOT / "scripts" / "demonstration.py"), "--json"]
+
+
+@pytest.mark.parametrize(("arguments", "says"), [(COMMAND, '"data"'), (DEMO, '"completed"')], ids=["command", "demo"])
+def test_programs_reach_the_sandbox_of_this_machine_past_every_proxy(
+    arguments: list[str], says: str, proxy_log: Callable[[], tuple[str, int]]
 ) -> None:
     proxy, _ = proxy_log()
     variables = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "ALL_PROXY"), proxy)
     with Sandbox() as sandbox:
         credentials = {"POKITDOK_CLIENT_ID": sandbox.client_id, "POKITDOK_CLIENT_SECRET": sandbox.client_secret}
         done = subprocess.run(
-            [sys.executable, "-m", "pokitdok_ext.cli", "request", "GET", "/activities/"],
+            [sys.executable, *arguments],
             env={**os.environ, **variables, **credentials, "POKITDOK_BASE_URL": sandbox.url},
             capture_output=True,
             text=True,
@@ -446,5 +455,26 @@ def test_command_reaches_the_sandbox_of_this_machine_past_every_proxy(
             check=False,
         )
     assert (done.returncode, done.stderr) == (0, "")
-    assert '"data"' in done.stdout
+    assert says in done.stdout
     assert proxy_log() == (proxy, 0)
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+
+def rows_of_the_page() -> list[tuple[str, str, bool]]:
+    """Entry, address, and whether it is reached without the proxy."""
+    found = []
+    table = PAGE.partition("| entry |")[2].partition("\n\n")[0]
+    same: list[tuple[str, bool]] = []
+    for line in table.splitlines()[2:]:
+        entries, without, with_it = (re.findall("`([^`]+)`", cell) for cell in line.strip("|").split("|"))
+        addresses = [(each, True) for each in without] + [(each, False) for each in with_it]
+        same = addresses or same
+        found += [(entry, address, excepted) for entry in entries for address, excepted in same]
+    return found
+
+
+@pytest.mark.parametrize(("entry", "address", "excepted"), rows_of_the_page())
+def test_table_of_the_page_is_true(entry: str, address: str, excepted: bool) -> None:
+    assert (proxy_for(address, {"https_proxy": PROXY, "no_proxy": entry}) is None) is excepted

@@ -589,6 +589,20 @@ def test_clients_with_the_same_settings_share_a_context(files: Files) -> None:
     assert tls_context(path, str(files.both)) is not tls_context(path)
 
 
+def test_python_of_the_page_makes_clients(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).resolve().parent.parent / "docs" / "tls-and-proxies.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    monkeypatch.chdir(files.authority.parent)
+    Path("password.txt").write_text(f"{PASSWORD}\n")
+    names: dict[str, Any] = {}
+    for code in blocks:
+        exec(compile(code, "tls-and-proxies.md", "exec"), names)  # noqa: S102 - it is our own page
+    clients = [value for value in names.values() if isinstance(value, Client)]
+    assert len(clients) == 10
+    for client in clients:
+        client.close()
+
+
 # --- .netrc ----------------------------------------------------------------------------------------
 
 
