@@ -184,7 +184,6 @@ def _check_pem(named: str, path: str, what: str) -> None:
 
 def _load_client_certificate(context: ssl.SSLContext, cert: Certificate) -> None:
     parts = cert if isinstance(cert, tuple) else (cert,)
-    password: Any
     certificate, key, password = (*parts, None, None)[:3] if len(parts) <= 3 else (None, None, None)
     if not isinstance(certificate, str | os.PathLike) or not isinstance(key, str | os.PathLike | None):
         raise ConfigurationError(_CERT_FORMS)
@@ -193,7 +192,7 @@ def _load_client_certificate(context: ssl.SSLContext, cert: Certificate) -> None
     _check_pem("cert", key, "private key")
     asked = []
 
-    def answer() -> str | bytes:  # without one, OpenSSL would ask on the terminal
+    def answer() -> Any:  # without one, OpenSSL would ask on the terminal
         asked.append(True)
         return (password() if callable(password) else password) or ""
 
