@@ -147,7 +147,7 @@ def connect(
         route = Route(transport, async_transport, way_options, route_key(transport, async_transport, told))
         secret = Secret(client_secret) if isinstance(client_secret, str) else client_secret
         endpoint = TokenEndpoint(
-            root, client_id, secret, style=client_auth, user_agent=user_agent, route=route, wall=clock.wall
+            root, client_id, secret, style=client_auth, user_agent=user_agent, route=route, clock=clock
         )
         source = _grant(endpoint, scope_text(scope), code, redirect_uri, refresh_token)
     elif (client_id, client_secret, token, token_provider).count(None) != 3:
@@ -160,7 +160,7 @@ def connect(
     elif token_provider is not None:
         source = CallableSource(token_provider)
     else:
-        source = StaticToken(token or "")
+        source = StaticToken(token or "", clock)
     if store is not None:
         source = _shared(source, store, account, clock)
     tokens = ClientTokens(manager_for(source, token_policy, clock), on_token_event)

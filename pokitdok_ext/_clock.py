@@ -1,8 +1,15 @@
-"""Time, waiting and chance as one value, so that tests can hold them still."""
+"""Time, waiting and chance as one value, so that tests can hold them still. No other module reads the time.
 
+freezegun and time-machine move the wall clock of a client and never its monotonic clock: tokens age by what they say,
+and the time limits of input and output stay real.
+"""
+
+import datetime
 import random
+import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +21,11 @@ async def sleep_on_the_loop(seconds: float) -> None:
     import asyncio  # noqa: PLC0415 - programs without a loop do not pay for it
 
     await asyncio.sleep(seconds)
+
+
+def _wall() -> float:
+    """Unix time. Not by `time.time`, which freezegun freezes on some threads only."""
+    return datetime.datetime.now(datetime.UTC).timestamp()
 
 
 @dataclass(frozen=True)
@@ -28,11 +40,14 @@ class Clock:
         async_sleep: Waits, in a task.
     """
 
-    wall: "Callable[[], float]" = time.time
-    monotonic: "Callable[[], float]" = time.monotonic
+    wall: "Callable[[], float]" = _wall
+    monotonic: "Callable[[], float]" = (  # where it can be, by a name that freezegun does not replace
+        time.monotonic if sys.platform == "win32" else partial(time.clock_gettime, time.CLOCK_MONOTONIC)
+    )
     sleep: "Callable[[float], None]" = time.sleep
     chance: "Callable[[], float]" = random.random
     async_sleep: "Callable[[float], Awaitable[None]]" = sleep_on_the_loop
 
 
 SYSTEM_CLOCK = Clock()
+"""The machine's own. Its `monotonic` also bounds real input and output, whatever clock a client was given."""

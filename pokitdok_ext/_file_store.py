@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-import time
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -160,10 +159,10 @@ def _write(path: Path, key: str, token: StoredToken) -> str | None:
     """Write the file whole or not at all; returns what went wrong, since this frame sees the token."""
     temporary = _temporary(path)
     try:
-        _sweep(path)
         try:
             descriptor = open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
             with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
+                _sweep(path, os.fstat(descriptor).st_mtime)
                 file.write(token.to_json(key).encode())
                 file.flush()
                 os.fsync(descriptor)
@@ -180,11 +179,11 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
 
 
-def _sweep(path: Path) -> None:
-    """Delete what a killed process left of a write for the same key."""
+def _sweep(path: Path, now: float) -> None:
+    """Delete what a killed process left of a write for the same key; *now* is by the clock of the file system."""
     for leftover in path.parent.glob(f".{path.name}.*"):
         with suppress(FileNotFoundError):
-            if time.time() - leftover.stat().st_mtime > LEFTOVER:
+            if now - leftover.stat().st_mtime > LEFTOVER:
                 leftover.unlink()
 
 

@@ -253,20 +253,22 @@ class TokenManager:
         """Ask the source; again within the deadline if no token is there to go on with."""
         clock, record = self.clock, self._record
         serving = record.good_token
-        deadline = clock.monotonic() + FETCH_LIMIT
+        began, machine_began = clock.monotonic(), SYSTEM_CLOCK.monotonic()
+
+        def left() -> float:  # by the clock that says less: pauses may be those of a held clock, sending never is
+            return FETCH_LIMIT - max(clock.monotonic() - began, SYSTEM_CLOCK.monotonic() - machine_began)
+
         attempt = 0
         while True:
             wall, monotonic = clock.wall(), clock.monotonic()
-            request = TokenRequest(
-                deadline - monotonic, record.rejected, record.refresh, serving, loop, self._tell_of_store
-            )
+            request = TokenRequest(left(), record.rejected, record.refresh, serving, loop, self._tell_of_store)
             try:
                 grant = self._source.fetch(request)
             except TokenError as error:
                 with self._lock:
                     record.counts["fetches"] += 1
                 wait = None if serving is not None else retry_wait(error, attempt, clock.chance())
-                if wait is None or clock.monotonic() + wait >= deadline:
+                if wait is None or wait >= left():
                     raise
             else:
                 with self._lock:

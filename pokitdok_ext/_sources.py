@@ -6,13 +6,13 @@ The grants of OAuth are `_grants.py`. When to fetch, how long to pause after a f
 
 import inspect
 import math
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ._clock import SYSTEM_CLOCK, Clock
 from ._errors import ConfigurationError, TokenError, TokenResponseError, TokenUnavailableError
 from ._flights import AbandonedError
 from ._token_answers import jwt_end, jwt_life, read_grant
@@ -117,10 +117,11 @@ class StaticToken(TokenSource):
 
     renewable = False
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, clock: Clock = SYSTEM_CLOCK) -> None:
         if not sendable(token):
             raise ConfigurationError("token is empty, or has spaces or other characters that a header cannot carry")
         self._token = Secret(token)
+        self._clock = clock
 
     def fetch(self, request: TokenRequest) -> TokenGrant:  # noqa: ARG002 - there is no other
         """The token itself."""
@@ -129,7 +130,7 @@ class StaticToken(TokenSource):
     def hint(self) -> str:
         """That it has ended, if it is a JWT that says so."""
         end = jwt_end(self._token.reveal())
-        return "" if end is None or end > time.time() else "; by its own exp it has ended"
+        return "" if end is None or end > self._clock.wall() else "; by its own exp it has ended"
 
 
 class CallableSource(TokenSource):
@@ -180,10 +181,10 @@ def _on_loop(work: Any, request: TokenRequest) -> object:
         work.close()
         raise AbandonedError
     future = asyncio.run_coroutine_threadsafe(work, loop)
-    deadline = time.monotonic() + request.limit
+    deadline = SYSTEM_CLOCK.monotonic() + request.limit
     while True:
         try:
-            return future.result(max(0.0, min(_LOOP_CHECK, deadline - time.monotonic())))
+            return future.result(max(0.0, min(_LOOP_CHECK, deadline - SYSTEM_CLOCK.monotonic())))
         except CancelledError:
             raise AbandonedError from None
         except TimeoutError:
@@ -191,6 +192,6 @@ def _on_loop(work: Any, request: TokenRequest) -> object:
                 raise
             if loop.is_closed():
                 raise AbandonedError from None
-            if time.monotonic() >= deadline:
+            if SYSTEM_CLOCK.monotonic() >= deadline:
                 future.cancel()
                 raise TokenUnavailableError(f"no answer of the token provider within {request.limit:.0f} s") from None

@@ -6,13 +6,13 @@ import hmac
 import json
 import logging
 import os
-import time
 from collections.abc import Callable, Hashable, Mapping
 from typing import Literal
 from urllib.parse import quote_plus, urlencode
 
 import httpx
 
+from ._clock import SYSTEM_CLOCK, Clock
 from ._errors import (
     ConfigurationError,
     InvalidClientError,
@@ -45,7 +45,7 @@ class TokenEndpoint:
         style: "basic" sends the credentials in the header, form-encoded first (RFC 6749, 2.3.1); "body" as form fields.
         user_agent: Sent with each request.
         route: The way there.
-        wall: Unix time, to tell how far the server's clock is off.
+        clock: Of the client, to tell how far the server's is off. Requests are bounded by the machine's own.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class TokenEndpoint:
         style: Literal["basic", "body"] = "basic",
         user_agent: str = "pokitdok-client",
         route: Route | None = None,
-        wall: Callable[[], float] = time.time,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.url = f"{root}/oauth2/token"
         self.client_id = client_id
@@ -65,7 +65,7 @@ class TokenEndpoint:
         self._secret = client_secret
         self._user_agent = user_agent
         self._route = route or Route()
-        self._wall = wall
+        self._clock = clock
         self._revocation_url = f"{root}/oauth2/revoke"
         self._used: bytes | None = None
         self._raw = False
@@ -117,7 +117,7 @@ class TokenEndpoint:
         Raises:
             TokenError: There is no token; `never_left()` tells whether the request can have arrived.
         """
-        deadline = time.monotonic() + limit
+        deadline = SYSTEM_CLOCK.monotonic() + limit
         secret = self.secret()
         try:
             return self._try(form, secret, deadline)
@@ -137,7 +137,8 @@ class TokenEndpoint:
         """
         content = json.dumps({"token": token.reveal()}).encode()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token.reveal()}"}
-        response = self._send(self._revocation_url, headers, content, time.monotonic() + _CONNECT_LIMIT + _READ_LIMIT)
+        deadline = SYSTEM_CLOCK.monotonic() + _CONNECT_LIMIT + _READ_LIMIT
+        response = self._send(self._revocation_url, headers, content, deadline)
         if response.status_code >= 400 and response.status_code not in {401, 404, 405}:
             raise TokenUnavailableError(f"POST {self._revocation_url} answered {response.status_code}: not revoked")
 
@@ -162,14 +163,15 @@ class TokenEndpoint:
             form = {**form, "client_id": self.client_id, "client_secret": secret.reveal()}
         response = self._send(self.url, headers, urlencode(form).encode(), deadline)
         where = f"POST {self.url}"
-        grant = read_answer(response.status_code, response.headers, response.content, where=where, now=self._wall())
+        now = self._clock.wall()
+        grant = read_answer(response.status_code, response.headers, response.content, where=where, now=now)
         if not grant.stated and not self._life_assumed:
             self._life_assumed = True
             _logger.warning("%s: the answer does not say how long the token lives; %.0f s assumed", where, grant.life)
         return grant
 
     def _send(self, url: str, headers: Mapping[str, str], content: bytes, deadline: float) -> httpx.Response:
-        limit = deadline - time.monotonic()
+        limit = deadline - SYSTEM_CLOCK.monotonic()
         connect, read = max(0.001, min(_CONNECT_LIMIT, limit)), max(0.001, min(_READ_LIMIT, limit))
         timeout = httpx.Timeout(connect=connect, read=read, write=read, pool=connect)
         request = httpx.Request(

@@ -2,7 +2,6 @@
 
 import re
 import ssl
-import time
 from collections.abc import Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from ._clock import SYSTEM_CLOCK
 from ._connections import LoopsOwn
 
 LARGEST_ANSWER = 65_536
@@ -33,7 +33,7 @@ class Route:
     key: Hashable = field(default=None, repr=False)
 
     def send(self, request: httpx.Request, deadline: float) -> httpx.Response:
-        """The answer, read whole, without following redirects; *deadline* is a reading of `time.monotonic`.
+        """The answer, read whole, without following redirects; *deadline* is by the monotonic `SYSTEM_CLOCK`.
 
         Raises:
             httpx.HTTPError: No answer by then.
@@ -93,7 +93,7 @@ def _exchange(client: httpx.Client, request: httpx.Request, deadline: float) -> 
             body += chunk
             if len(body) > LARGEST_ANSWER:
                 raise httpx.ReadError("longer than any token answer", request=request)
-            if time.monotonic() > deadline:
+            if SYSTEM_CLOCK.monotonic() > deadline:
                 raise httpx.ReadTimeout("the time for a token is over", request=request)
     finally:
         response.close()

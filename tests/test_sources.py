@@ -10,7 +10,6 @@ import logging
 import math
 import socket
 import ssl
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -38,6 +37,7 @@ from pokitdok_ext._token_answers import read_answer, read_grant
 from pokitdok_ext._token_endpoint import TokenEndpoint
 from pokitdok_ext._token_route import Route, route_key
 from pokitdok_ext._tokens import Secret, TokenGrant
+from pokitdok_ext.testing import HeldClock
 
 ROOT = "https://api.pokitdok.test"
 URL = f"{ROOT}/oauth2/token"
@@ -300,11 +300,19 @@ def test_bad_certificate_is_not_tried_again() -> None:
     assert not caught.value.transient
 
 
+def hold_machine(monkeypatch: pytest.MonkeyPatch) -> HeldClock:
+    """Hold the machine's own clock, which bounds the requests for tokens."""
+    machine = HeldClock()
+    for module in ("_token_endpoint", "_token_route"):
+        monkeypatch.setattr(f"pokitdok_ext.{module}.SYSTEM_CLOCK", machine.clock())
+    return machine
+
+
 @pytest.mark.parametrize(("limit", "connect", "read"), [(15, 5, 10), (7, 5, 7), (2, 2, 2), (0, 0.001, 0.001)])
 def test_limits_shrink_with_the_time_that_is_left(
     limit: float, connect: float, read: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+    hold_machine(monkeypatch)
     server = TokenServer()
     credentials(server).fetch(TokenRequest(limit))
     (request,) = server.requests
@@ -312,17 +320,16 @@ def test_limits_shrink_with_the_time_that_is_left(
 
 
 def test_answer_that_drips_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    machine = hold_machine(monkeypatch)
 
     def drip() -> Iterator[bytes]:
         while True:
-            now[0] += 4
+            machine.forward(4)
             yield b" "
 
     with pytest.raises(TokenUnavailableError, match="ReadTimeout"):
         credentials(TokenServer(httpx.Response(200, content=drip()))).fetch(TokenRequest(15))
-    assert now[0] == 116
+    assert machine.monotonic == 516
 
 
 def test_server_that_accepts_and_stays_silent_is_left_within_the_limit() -> None:

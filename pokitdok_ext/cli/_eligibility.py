@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from pokitdok_api._operations import CHECK_ELIGIBILITY
+from pokitdok_ext._client_tokens import clock_of
 
 from . import _batch, _exits
 from ._benefits import show_benefits
@@ -138,7 +138,8 @@ def batch(
     """
     rows = read_rows(members, _defaults(session, trading_partner, npi), list(service_types))
     session.client.tokens.warm()  # here, where a secret can be asked for, and before the output is opened
-    started = time.monotonic()
+    clock = clock_of(session.client)
+    started = clock.monotonic()
     with Journal(output, rows) as journal, _stopping(session) as stop:
         before = len(journal.done)
         with _progress(session, len(rows), before) as advance:
@@ -157,7 +158,7 @@ def batch(
         **dict(sorted(result.counts.items())),
         "without_answer": result.left,
     }
-    _summarize(session, summary, time.monotonic() - started, as_json)
+    _summarize(session, summary, clock.monotonic() - started, as_json)
     if result.error is not None:
         session.note(f"pokitdok: {_exits.text_for(result.error)}")
         session.note("The same command goes on from here.")

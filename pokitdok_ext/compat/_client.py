@@ -15,6 +15,7 @@ from pokitdok_api.errors import AuthenticationError
 from pokitdok_ext import __version__
 from pokitdok_ext._authorization import authorization_url
 from pokitdok_ext._client import connect
+from pokitdok_ext._client_tokens import clock_of
 from pokitdok_ext._paths import operation_for
 from pokitdok_ext._retries import DEFAULT_RETRY, Retry
 from pokitdok_ext._stand_ins import stand_in_for
@@ -104,7 +105,7 @@ class PokitDokClient(Transactions, Directories, Scheduling, Identities):
         self.url_base = f"{root}/api/{version}"
         self.token_url = f"{root}/oauth2/token"
         self.authorize_url = f"{root}/oauth2/authorize"
-        self._book.connect_to(root, transport or stand_in_for(root).transport)
+        self._book.connect_to(root, transport or stand_in_for(root).transport, clock_of(self.typed))
         self.redirect_uri = redirect_uri
         self.scope = scope
         self.code = code

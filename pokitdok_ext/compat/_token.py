@@ -6,13 +6,13 @@ When to fetch is up to the token manager of the client, which asks `TokenBook.pr
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import httpx
 
 from pokitdok_ext._authorization import scope_text
+from pokitdok_ext._clock import SYSTEM_CLOCK, Clock
 from pokitdok_ext._errors import ConfigurationError, PermanentTokenError
 from pokitdok_ext._grants import AuthorizationCode, ClientCredentials
 from pokitdok_ext._sources import FETCH_LIMIT, TokenRequest, TokenSource
@@ -70,13 +70,16 @@ class TokenBook:
         self._refresh_token: str | None = None
         self._may_fetch: bool = True
         self._endpoint: TokenEndpoint | None = None
+        self._clock = SYSTEM_CLOCK
         self._source: TokenSource | None = None
         self._code = code
         self.start_with(token)
 
-    def connect_to(self, root: str, transport: httpx.BaseTransport | None) -> None:
-        """Where tokens come from: the API at *root*, by way of *transport*."""
-        self._endpoint = TokenEndpoint(root, self.client_id, self.client_secret, route=Route(transport=transport))
+    def connect_to(self, root: str, transport: httpx.BaseTransport | None, clock: Clock) -> None:
+        """Where tokens come from: the API at *root*, by way of *transport*. They age by *clock*, that of the client."""
+        route = Route(transport=transport)
+        self._endpoint = TokenEndpoint(root, self.client_id, self.client_secret, route=route, clock=clock)
+        self._clock = clock
 
     def start_with(self, token: Mapping[str, Any] | None) -> None:
         """Take *token* for the next one instead of fetching; None goes back to fetching.
@@ -107,7 +110,7 @@ class TokenBook:
         Raises:
             TokenError: None can be had.
         """
-        now = time.time()
+        now = self._clock.wall()
         with self._lock:
             saved, self._saved = self._saved, None
         left = None if saved is None else seconds_left(saved, now)

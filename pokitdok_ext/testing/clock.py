@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from datetime import UTC, datetime
 
-from pokitdok_ext._clock import Clock
+from pokitdok_ext._clock import Clock, sleep_on_the_loop
 
 
 class HeldClock:
@@ -62,4 +61,4 @@ class HeldClock:
 
     async def _async_sleep(self, seconds: float) -> None:
         self._sleep(seconds)
-        await asyncio.sleep(0)  # other tasks get their turn
+        await sleep_on_the_loop(0)  # other tasks get their turn

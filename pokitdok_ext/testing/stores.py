@@ -20,12 +20,12 @@ The suite holds and waits for real locks, for about a second in all. Its failure
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 
+from pokitdok_ext._clock import SYSTEM_CLOCK
 from pokitdok_ext._stores import StoredToken, StoreError, TokenStore
 from pokitdok_ext._tokens import Secret
 
@@ -44,7 +44,8 @@ WriteRaw = Callable[[str, str], None]
 
 def stored_token(text: str = "an-invented-token", *, life: float = 3600.0, refresh: str | None = None) -> StoredToken:
     """A token asked for this moment."""
-    return StoredToken(Secret(text), life, time.time(), "0f1e2d3c", None if refresh is None else Secret(refresh))
+    obtained = SYSTEM_CLOCK.wall()
+    return StoredToken(Secret(text), life, obtained, "0f1e2d3c", None if refresh is None else Secret(refresh))
 
 
 class TokenStoreContract:
