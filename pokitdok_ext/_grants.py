@@ -13,7 +13,7 @@ from ._errors import (
     TokenThrottledError,
 )
 from ._sources import TokenRequest, TokenSource
-from ._token_endpoint import TokenEndpoint, never_left
+from ._token_endpoint import TokenEndpoint, demand_utf8, never_left
 from ._tokens import Secret, TokenGrant
 
 
@@ -27,6 +27,7 @@ class ClientCredentials(TokenSource):
 
     def __init__(self, endpoint: TokenEndpoint, scope: str = "") -> None:
         self._endpoint = endpoint
+        demand_utf8(scope=scope)
         self._form = {"grant_type": "client_credentials"} | ({"scope": scope} if scope else {})
         self._scope = " ".join(sorted(scope.split()))
 
@@ -86,6 +87,7 @@ class AuthorizationCode(TokenSource):
         scope: str = "",
         refresh_token: Secret | None = None,
     ) -> None:
+        demand_utf8(code=code, redirect_uri=redirect_uri, scope=scope, refresh_token=refresh_token)
         self._endpoint = endpoint
         self._code = code
         self._redirect_uri = redirect_uri

@@ -9,9 +9,7 @@ The one replay after a 401 is not a retry; `_auth.py` has it.
     final          an answer, a refused certificate                      never
 """
 
-import email.utils
 import json
-import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +21,8 @@ import httpx
 
 from pokitdok_api._operations import Operation
 from pokitdok_api.errors import RateLimitError, ServerError, error_for
+
+from ._http_times import http_date, retry_after
 
 Finding = Literal["never_left", "not_executed", "unknown", "final"]
 
@@ -134,23 +134,12 @@ def asked_wait(response: httpx.Response, reset: float | None, now: float) -> flo
         reset: Unix second at which the rate limit starts over, as last announced.
         now: Unix time here; the server's own `Date` is believed before it.
     """
-    now = _seconds_of_date(response.headers.get("Date")) or now
-    asked = response.headers.get("Retry-After")
-    if asked is not None:
-        if re.fullmatch(r"\s*\d{1,9}(\.\d*)?\s*", asked):
-            return float(asked)
-        moment = _seconds_of_date(asked)
-        return None if moment is None else max(0.0, moment - now)
+    if "Retry-After" in response.headers:
+        return retry_after(response.headers, now)
+    now = http_date(response.headers.get("Date")) or now
     if response.status_code == 403 and reset is not None and reset > now:
         return reset - now
     return None
-
-
-def _seconds_of_date(text: str | None) -> float | None:
-    try:
-        return email.utils.parsedate_to_datetime(text).timestamp() if text else None
-    except (ValueError, OverflowError):
-        return None
 
 
 def _is_certificate_error(error: BaseException | None) -> bool:

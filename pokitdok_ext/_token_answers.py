@@ -7,8 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, SupportsFloat
 
 from ._errors import (
     InvalidClientError,
@@ -18,6 +17,7 @@ from ._errors import (
     TokenThrottledError,
     TokenUnavailableError,
 )
+from ._http_times import http_date, retry_after
 from ._tokens import Secret, TokenGrant, sendable
 
 LONGEST_LIFE = 86_400.0
@@ -27,6 +27,7 @@ ASSUMED_LIFE = 300.0
 """Seconds a token is used for if nothing in the answer says how long it lives."""
 
 _LONGEST_RETRY_AFTER = 3600.0
+_BEARER = {"bearer", "bearertoken", ""}  # the latter two as other servers write it
 _CLIENT_AT_FAULT = {"invalid_client", "unauthorized_client", "invalid_scope", "invalid_grant", "invalid_request"}
 _CLIENT_AT_FAULT |= {"unsupported_grant_type", "access_denied"}
 _SERVER_AT_FAULT = {"server_error", "temporarily_unavailable", "slow_down"}
@@ -58,7 +59,7 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, *, where: 
             raise TokenResponseError(f"{seen} with {_content_type(headers)} that is not a JSON object; check base_url")
         if code is not None:
             raise TokenResponseError(f"{seen} instead of a token")
-        served_at = _http_date(headers.get("date"))
+        served_at = http_date(headers.get("date"))
         grant = read_grant(answer, served_at=served_at, where=seen, unstated=ASSUMED_LIFE)
         return grant if served_at is None else replace(grant, skew=served_at - now)
     if 300 <= status < 400:
@@ -71,7 +72,8 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, *, where: 
     if status == 403:
         raise TokenForbiddenError(f"{seen}: often a firewall; check that this machine's address is allowed")
     if status == 429:
-        wait = _retry_after(headers, now)
+        asked = retry_after(headers, now)
+        wait = None if asked is None else min(asked, _LONGEST_RETRY_AFTER)
         raise TokenThrottledError(f"{seen}: too many token requests" + (f"; wait {wait:.0f} s" if wait else ""), wait)
     raise TokenUnavailableError(f"{seen} with {_content_type(headers)}: try again later")
 
@@ -79,19 +81,20 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, *, where: 
 def read_grant(answer: Mapping[str, Any], *, served_at: float | None, where: str, unstated: float) -> TokenGrant:
     """The token in a parsed token answer.
 
-    Its life is `expires_in`, a number or a text with one; else `expires` less the server's own *served_at* (both Unix
+    A `token_type` that is missing, null or empty is taken as bearer, though RFC 6749, 5.1, requires it. The life
+    is `expires_in`, a number or a text with one; else `expires` less the server's own *served_at* (both Unix
     seconds), so that a wrong local clock or an old recording does no harm; else that of a JWT; else *unstated*.
 
     Raises:
         TokenResponseError: Names the field at fault.
     """
-    token, kind = answer.get("access_token"), answer.get("token_type", "bearer")
+    token, kind = answer.get("access_token"), answer.get("token_type")
     refresh = answer.get("refresh_token")
     if not isinstance(token, str) or not sendable(token):
         raise TokenResponseError(f"{where}, but access_token is missing, empty or not a text that a header can carry")
-    if not isinstance(kind, str) or kind.lower() != "bearer":
+    if kind is not None and (not isinstance(kind, str) or kind.strip().lower() not in _BEARER):
         raise TokenResponseError(f"{where}, but token_type is not bearer")
-    life, end = _number(answer.get("expires_in")), _number(answer.get("expires"))
+    life, end = seconds_in(answer.get("expires_in")), seconds_in(answer.get("expires"))
     until = end - served_at if end is not None and served_at is not None and end > served_at else None
     if life is None:
         life = until if until is not None else jwt_life(token)
@@ -115,12 +118,13 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
     return answer if isinstance(answer, dict) else None
 
 
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+def seconds_in(value: object) -> float | None:
+    """The finite number that *value* is or, as a text, holds; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, SupportsFloat | str):
         return None
     try:
         number = float(value)
-    except (ValueError, OverflowError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 
@@ -144,26 +148,9 @@ def _jwt_times(token: str) -> tuple[float | None, float | None]:
         claims = _json_object(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     except ValueError:
         return None, None
-    return (_number(claims.get("iat")), _number(claims.get("exp"))) if claims else (None, None)
+    return (seconds_in(claims.get("iat")), seconds_in(claims.get("exp"))) if claims else (None, None)
 
 
 def _content_type(headers: Mapping[str, str]) -> str:
     name = headers.get("content-type", "").partition(";")[0].strip().lower()
     return name if re.fullmatch(r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,60}", name) else "no content type"
-
-
-def _http_date(text: str | None) -> float | None:
-    try:
-        return parsedate_to_datetime(text).timestamp() if text else None
-    except ValueError:
-        return None
-
-
-def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds (RFC 9110, 10.2.3), at most an hour; a date is compared with the server's own clock where it shows it."""
-    text = headers.get("retry-after", "").strip()
-    date = _http_date(text)
-    seconds = float(text) if text.isdecimal() else None
-    if seconds is None and date is not None:
-        seconds = date - (_http_date(headers.get("date")) or now)
-    return None if seconds is None else max(0.0, min(seconds, _LONGEST_RETRY_AFTER))

@@ -6,6 +6,7 @@ import hmac
 import json
 import logging
 import os
+import re
 from collections.abc import Callable, Hashable, Mapping
 from typing import Literal
 from urllib.parse import quote_plus, urlencode
@@ -46,6 +47,9 @@ class TokenEndpoint:
         user_agent: Sent with each request.
         route: The way there.
         clock: Of the client, to tell how far the server's is off. Requests are bounded by the machine's own.
+
+    Raises:
+        ConfigurationError: Id or secret is no text that can be sent.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class TokenEndpoint:
         route: Route | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        demand_utf8(client_id=client_id, client_secret=client_secret)
         self.url = f"{root}/oauth2/token"
         self.client_id = client_id
         self.style = style
@@ -95,14 +100,17 @@ class TokenEndpoint:
         if isinstance(self._secret, Secret):
             return self._secret
         try:
-            text: object = self._secret()
+            given: object = self._secret()
         except TokenError:
             raise
         except Exception as exc:
             raise TokenUnavailableError(f"the provider of client_secret raised {type(exc).__name__}") from exc
-        if not isinstance(text, str) or not text:
-            raise PermanentTokenError(f"the provider of client_secret returned {type(text).__name__} that is no secret")
-        return Secret(text)
+        kind = type(given).__name__
+        secret = Secret(given) if isinstance(given, str) and given and _is_utf8(given) else None
+        del given  # a traceback with locals would show it
+        if secret is None:
+            raise PermanentTokenError(f"the provider of client_secret returned {kind} that is no secret")
+        return secret
 
     def secret_changed(self) -> bool:
         """Whether the secret is another one than at the last request."""
@@ -191,6 +199,24 @@ class TokenEndpoint:
 
     def _digest(self, secret: Secret) -> bytes:
         return hmac.digest(_DIGEST_KEY, secret.reveal().encode(), hashlib.sha256)
+
+
+def demand_utf8(**arguments: object) -> None:
+    """Check that those of *arguments* that are texts can be sent.
+
+    Python reads bytes that are not UTF-8, from the environment for one, into texts that cannot (lone surrogates).
+
+    Raises:
+        ConfigurationError: One of them cannot; named, and not shown.
+    """
+    wrong = ", ".join(name for name, value in arguments.items() if not _is_utf8(value))
+    if wrong:
+        raise ConfigurationError(f"{wrong}: not valid UTF-8; check where it is read from")
+
+
+def _is_utf8(value: object) -> bool:
+    text = value.reveal() if isinstance(value, Secret) else value
+    return not isinstance(text, str) or re.search("[\ud800-\udfff]", text) is None
 
 
 def never_left(error: TokenError) -> bool:

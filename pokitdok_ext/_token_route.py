@@ -15,6 +15,8 @@ from ._connections import LoopsOwn
 LARGEST_ANSWER = 65_536
 """Bytes of a token answer that are read; a longer one is no token answer."""
 
+_READ = {b"content-type", b"date", b"retry-after"}
+
 
 @dataclass(frozen=True)
 class Route:
@@ -74,8 +76,7 @@ class _OnItsOwnLoop(httpx.BaseTransport):
             async with asyncio.timeout(request.extensions["timeout"]["read"]):
                 answer = await self._transport.handle_async_request(request)
                 content = await answer.aread()
-                answer.headers.pop("Content-Encoding", None)  # decoded already
-                return httpx.Response(answer.status_code, headers=answer.headers, content=content)
+                return httpx.Response(answer.status_code, headers=_told(answer), content=content)
 
         with ThreadPoolExecutor(1, thread_name_prefix="pokitdok-token-loop") as thread:
             try:
@@ -97,8 +98,12 @@ def _exchange(client: httpx.Client, request: httpx.Request, deadline: float) -> 
                 raise httpx.ReadTimeout("the time for a token is over", request=request)
     finally:
         response.close()
-    headers = {name: value for name in ("content-type", "date", "retry-after") if (value := response.headers.get(name))}
-    return httpx.Response(response.status_code, headers=headers, content=body)
+    return httpx.Response(response.status_code, headers=_told(response), content=body)
+
+
+def _told(response: httpx.Response) -> list[tuple[bytes, bytes]]:
+    """The headers that a token answer is read by, as they came; no others, as the body is decoded already."""
+    return [(name, value) for name, value in response.headers.raw if name.lower() in _READ]
 
 
 def bare(exc: httpx.HTTPError) -> httpx.TransportError:

@@ -15,10 +15,10 @@ import math
 import re
 import threading
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ._clock import SYSTEM_CLOCK, Clock
+from ._http_times import http_date, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,9 +173,9 @@ class Pacer:
         if not found and not refused:
             return
         cap, amount, reset = found.get(b"cap"), found.get(b"amount"), found.get(b"reset")
-        left = None if reset is None else reset - self._server_time(response)
+        left = None if reset is None else reset - (http_date(response.headers.get("Date")) or self._clock.wall())
         if refused and left is None:
-            left = _seconds(response.headers.get("Retry-After"))
+            left = retry_after(response.headers, self._clock.wall())
 
         def news(budget: Budget, now: float) -> Budget:
             budget = learn(budget, now, cap=cap, amount=amount, left=left)
@@ -185,12 +185,6 @@ class Pacer:
             self._budget = news(self._budget, self._clock.monotonic())
             if self._shared is not None:
                 self._news.append(news)
-
-    def _server_time(self, response: httpx.Response) -> float:
-        try:
-            return parsedate_to_datetime(response.headers["Date"]).timestamp()
-        except (KeyError, ValueError):
-            return self._clock.wall()
 
 
 class _Shared:
@@ -228,7 +222,3 @@ class _Shared:
             return Budget(int(cap), int(used), float(ends), float(next_turn), bool(announced))
         except (ValueError, TypeError):
             return Budget(self._cap)
-
-
-def _seconds(text: str | None) -> float | None:
-    return float(text) if text and re.fullmatch(r"\s*\d{1,6}\s*", text) else None

@@ -16,6 +16,7 @@ from pokitdok_ext._clock import SYSTEM_CLOCK, Clock
 from pokitdok_ext._errors import ConfigurationError, PermanentTokenError
 from pokitdok_ext._grants import AuthorizationCode, ClientCredentials
 from pokitdok_ext._sources import FETCH_LIMIT, TokenRequest, TokenSource
+from pokitdok_ext._token_answers import seconds_in
 from pokitdok_ext._token_endpoint import TokenEndpoint
 from pokitdok_ext._token_route import Route
 from pokitdok_ext._tokens import Secret
@@ -166,9 +167,6 @@ def seconds_left(token: Mapping[str, Any], now: float) -> float | None:
 
     `expires_in` counts from a moment that a saved dictionary does not tell.
     """
-    for name in ("expires_at", "expires"):
-        try:
-            return float(token[name]) - now
-        except (KeyError, TypeError, ValueError):
-            continue
-    return None
+    ends = (seconds_in(token.get(name)) for name in ("expires_at", "expires"))
+    end = next((end for end in ends if end is not None), None)
+    return None if end is None else end - now
