@@ -105,7 +105,8 @@ def connect(
         on_token_event: Called with a `TokenEvent` for each thing that happens to the token.
         timeout: Seconds for a request, or an `httpx.Timeout`; the generated client's default if not given.
         retry: What is sent again, and how long; None for nothing. Only what is safe to repeat is (`docs/retries.md`).
-        pace: Keeps under the rate limit, such as `pokitdok_ext.pacing.Pacer()`.
+        pace: Keeps under the rate limit, such as `pokitdok_ext.pacing.Pacer()`. Without one, single calls are never
+            held, and those of `pokitdok_ext.bulk` keep to the limit that answers announce.
         transport: For synchronous requests, tokens included.
         async_transport: For asynchronous requests. Tokens use it only if there is no *transport* and it keeps no pool.
         clock: Time, waiting and chance, for tests; the machine's own if not given.

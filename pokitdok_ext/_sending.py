@@ -66,9 +66,6 @@ async def _turn(pace: Pace | None) -> float:
     return await asyncio.to_thread(pace.take)
 
 
-make_pace: ContextVar[Callable[[Clock], Pace] | None] = ContextVar("pokitdok_pace", default=None)
-"""Makes the pace of a client that has none, while work in bulk is under way, by its clock. The client keeps it."""
-
 reading_turn: ContextVar[Callable[[], Awaitable[None]] | None] = ContextVar("pokitdok_reading_turn", default=None)
 """Awaited before an answer is read, while work in bulk is under way, so that the one before it is given on first."""
 
@@ -82,7 +79,7 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         transport: For synchronous requests.
         async_transport: For asynchronous requests.
         retry: The policy; None for no retries.
-        pace: Keeps under the rate limit; None to send at once.
+        pace: Keeps under the rate limit; None to send at once, except that calls in bulk keep to what answers announce.
         clock: Time, waiting and chance.
         check_open: Called before each attempt; raises `ClientClosedError` if the client was closed while the request
             waited for its token, its turn or the next attempt.
@@ -102,7 +99,7 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self._async_transport = async_transport
         self._retry = retry
         self._pace = pace
-        self._made_pace: Pace | None = None
+        self._announced: Pace | None = None
         self._clock = clock
         self._check_open = check_open
         self._reset: float | None = None
@@ -112,7 +109,7 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         operation = request.extensions.get("pokitdok.operation")
         if not isinstance(operation, Operation):
             return self._transport.handle_request(request)
-        pace = self._pace or self._pace_in_bulk()
+        pace = self._pace_now()
         flow = self._flow(request, operation, pace)
         result: Any = None
         try:
@@ -135,7 +132,7 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         operation = request.extensions.get("pokitdok.operation")
         if not isinstance(operation, Operation):
             return await self._async_transport.handle_async_request(request)
-        pace = self._pace or self._pace_in_bulk()
+        pace = self._pace_now()
         flow = self._flow(request, operation, pace)
         result: Any = None
         try:
@@ -164,11 +161,15 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         """Close the transport of asynchronous requests."""
         await self._async_transport.aclose()
 
-    def _pace_in_bulk(self) -> Pace | None:
-        make = make_pace.get()
-        if make is not None and self._made_pace is None:
-            self._made_pace = make(self._clock)
-        return None if make is None else self._made_pace
+    def _pace_now(self) -> Pace | None:
+        """The caller's pace; without one, while work in bulk is under way, what answers have announced."""
+        if self._pace is not None or reading_turn.get() is None:
+            return self._pace
+        if self._announced is None:
+            from .pacing import Pacer  # noqa: PLC0415 - only work in bulk needs it
+
+            self._announced = Pacer(clock=self._clock)
+        return self._announced
 
     def _attempt(self, request: httpx.Request) -> httpx.Response | httpx.TransportError:
         """The answer, read whole so that one that is cut off shows here, or the error."""

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from attrs import field, frozen
 
-from ._sending import make_pace, reading_turn
-from .pacing import Pacer
+from ._sending import reading_turn
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Iterator
@@ -126,7 +125,6 @@ class Work(Generic[Item, T]):
 
     def _start(self) -> None:
         context = copy_context()
-        context.run(make_pace.set, lambda clock: Pacer(clock=clock))
         context.run(reading_turn.set, _one_a_pass())
         self._workers = context.run(lambda: [asyncio.create_task(self._worker()) for _ in range(self._in_flight)])
         for worker in self._workers:

@@ -7,8 +7,10 @@
         save(outcome.key, outcome.value if outcome.error is None else outcome.error)
 
 Calls are the async doors in both worlds: one thread with an event loop does more than many threads. More than about ten
-in flight need `connect(..., async_transport=FastTransport())`, since httpx's own pool gets slower from there on. A
-client without a pace is held to the rate limit while the work is under way.
+in flight need `connect(..., async_transport=FastTransport())`, since httpx's own pool gets slower from there on.
+
+The calls of a run keep to the rate limit that the answers announce, and wait out a refusal by it; while no answer has
+announced one, nothing is held. A client with a `pace` keeps to that one instead.
 """
 
 from __future__ import annotations
@@ -43,6 +45,10 @@ async def arun(
     progress: Callable[[Progress], object] | None = None,
 ) -> AsyncIterator[Outcome[Item, T]]:
     """Call *call* for each item and give the outcomes as they come.
+
+    Once an answer has announced a rate limit (`meta.rate_limit_cap`), the calls keep to it: they go at once until a
+    tenth of the period's requests is left, which is spread over the rest of it. What the limit refuses is sent again
+    in the next period. A client made with `connect(pace=...)` keeps to that pace instead.
 
     Leaving the loop early cancels what is in flight: whether such a call has arrived is then not known.
 

@@ -1,6 +1,7 @@
-"""Keeps requests under the rate limit. What a request is and when it is sent again is `_retries.py`.
+"""Keeps requests under the rate limit that answers announce. When a request is sent again is `_retries.py`.
 
-    client = connect(..., pace=Pacer())                      threads and tasks of this client
+    client = connect(..., pace=Pacer())                          threads and tasks of this client
+    client = connect(..., pace=Pacer(cap=DOCUMENTED_CAP))        with a limit before any answer has announced one
     client = connect(..., pace=Pacer(store=RedisStore(...)))     all hosts with this store
 
 The budget of a period is a value, `Budget`; what changes it are pure functions. A `Pacer` keeps one, in memory or in
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     import httpx
 
 DOCUMENTED_CAP = 84
-"""Requests a minute, as documented since 2017; until an answer says otherwise."""
+"""Requests a minute, as documented since 2017."""
 
 PERIOD = 60.0
 """Seconds of a period, until an answer says when it ends."""
@@ -50,14 +51,14 @@ class Budget:
     """What may be sent in the running period.
 
     Attributes:
-        cap: Requests a period.
+        cap: Requests a period; None if no limit is known.
         used: Requests made in it, by us or, as announced, by others with the same application.
         ends: Reading of the clock at which the next period begins.
         next_turn: Reading of the clock before which no request goes, once the budget is nearly spent.
         announced: Whether an answer has told the cap.
     """
 
-    cap: int = DOCUMENTED_CAP
+    cap: int | None = None
     used: int = 0
     ends: float = -math.inf
     next_turn: float = -math.inf
@@ -69,12 +70,12 @@ def take(budget: Budget, now: float) -> tuple[Budget, float]:
     if now >= budget.ends:
         budget = dataclasses.replace(budget, used=0, ends=now + PERIOD, next_turn=-math.inf)
     longest = math.inf if budget.announced else LOOK_AGAIN
-    free = budget.cap - budget.used
+    free = math.inf if budget.cap is None else budget.cap - budget.used
     if free <= 0:
         return budget, min(longest, budget.ends - now)
     if now < budget.next_turn:
         return budget, min(longest, budget.next_turn - now)
-    spread = (budget.ends - now) / free if free <= budget.cap * NEARLY_SPENT else 0.0
+    spread = (budget.ends - now) / free if budget.cap is not None and free <= budget.cap * NEARLY_SPENT else 0.0
     return dataclasses.replace(budget, used=budget.used + 1, next_turn=now + spread if spread else -math.inf), 0.0
 
 
@@ -104,7 +105,8 @@ def learn(budget: Budget, now: float, *, cap: int | None, amount: int | None, le
 def spent(budget: Budget, now: float) -> Budget:
     """The budget after the API refused a request by the rate limit: nothing more until the period ends."""
     ends = budget.ends if now < budget.ends else now + PERIOD
-    return dataclasses.replace(budget, used=max(budget.used, budget.cap), ends=ends, announced=True)
+    used = max(budget.used, budget.cap or 0)
+    return dataclasses.replace(budget, used=used, ends=ends, next_turn=ends, announced=True)
 
 
 class SharedStore(Protocol):
@@ -117,27 +119,32 @@ class SharedStore(Protocol):
 
 
 class Pacer:
-    """Gives requests their turn. Single calls go at once until answers show the budget to be nearly spent.
+    """Gives requests their turn. They go at once until answers show the budget to be nearly spent.
+
+    The budget is what each answer says in its `meta`: `rate_limit_cap`, `rate_limit_amount` and `rate_limit_reset`.
 
     With a store the budget is kept in Redis under `<prefix>:pace:<name>`, by the clock of Redis, so that all threads,
     tasks, processes and hosts share it. While Redis does not answer, each keeps to what it knows itself.
 
     Args:
-        cap: Requests a minute until an answer announces another cap.
+        cap: Requests a minute until an answer announces another cap; None for no limit until then.
         store: A `RedisStore` to share the budget through.
         name: Of the budget; applications with budgets of their own take names of their own.
         clock: For a budget in memory, and to read announced times where an answer has no date; that of the client.
+
+    Raises:
+        ValueError: *cap* is less than 1.
     """
 
     def __init__(
         self,
-        cap: int = DOCUMENTED_CAP,
+        cap: int | None = None,
         *,
         store: SharedStore | None = None,
         name: str = "default",
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        if cap < 1:
+        if cap is not None and cap < 1:
             raise ValueError("cap is the number of requests a minute, at least 1")
         self._clock = clock
         self._lock = threading.Lock()
@@ -190,7 +197,7 @@ class Pacer:
 class _Shared:
     """A budget in Redis. Each change is made to what is there, and again if another host was quicker."""
 
-    def __init__(self, store: SharedStore, name: str, cap: int) -> None:
+    def __init__(self, store: SharedStore, name: str, cap: int | None) -> None:
         self._client = store.client
         self._key = f"{store.prefix}:pace:{name}"
         self._cap = cap
@@ -219,6 +226,6 @@ class _Shared:
     def _read(self, text: str | bytes | None) -> Budget:
         try:
             cap, used, ends, next_turn, announced = json.loads(text or "[]")
-            return Budget(int(cap), int(used), float(ends), float(next_turn), bool(announced))
+            return Budget(None if cap is None else int(cap), int(used), float(ends), float(next_turn), bool(announced))
         except (ValueError, TypeError):
             return Budget(self._cap)

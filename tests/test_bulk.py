@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -18,6 +17,7 @@ from pokitdok_ext import PokitDokError, connect
 from pokitdok_ext._workers import AHEAD
 from pokitdok_ext.bulk import Outcome, Progress, arun, run
 from pokitdok_ext.fast import FastTransport
+from pokitdok_ext.testing import HeldClock
 from pokitdok_sandbox import Sandbox
 
 Call = Callable[[int], Awaitable[int]]
@@ -186,34 +186,44 @@ def test_repr_of_an_outcome_shows_neither_item_nor_answer() -> None:
     assert "Canaryname" not in repr(Outcome(0, 0, "Canaryname", "Canaryname", None))
 
 
-def test_client_without_a_pace_gets_one_while_the_work_is_under_way_and_keeps_it() -> None:
-    """Nothing is announced, so the documented 84 a minute hold: 77 go at once, with the 77th the spreading begins."""
-    sent: list[httpx.Request] = []
+@both
+@pytest.mark.parametrize("number", [100, 1000])
+def test_nothing_is_held_if_no_answer_announces_a_limit(through: Through, number: int) -> None:
+    network, held = httpx.MockTransport(lambda _: httpx.Response(200, json={"meta": {}, "data": None})), HeldClock()
+    with connect(
+        token="t", base_url="https://api.example.com", transport=network, async_transport=network, clock=held.clock()
+    ) as client:
 
-    def platform(request: httpx.Request) -> httpx.Response:
-        sent.append(request)
-        return httpx.Response(200, json={"meta": {}, "data": None})
+        async def ask(item: int) -> int:
+            await check_eligibility.asyncio(client=client, body=EligibilityRequest.from_dict({}))
+            return item
+
+        outcomes = through(ask, range(number))
+        assert [outcome.result() for outcome in outcomes] == list(range(number))
+    assert held.slept == []
+
+
+@both
+def test_rate_limit_that_refuses_without_an_announcement_is_waited_out(through: Through) -> None:
+    held, refusals = HeldClock(), iter(range(3))
+
+    def platform(_: httpx.Request) -> httpx.Response:
+        if next(refusals, None) is None:
+            return httpx.Response(200, json={"meta": {}, "data": None})
+        return httpx.Response(403, json={"message": "Forbidden (Rate Limited)"})
 
     network = httpx.MockTransport(platform)
-    with connect(token="t", base_url="https://api.example.com", transport=network, async_transport=network) as client:
+    with connect(
+        token="t", base_url="https://api.example.com", transport=network, async_transport=network, clock=held.clock()
+    ) as client:
 
-        async def ask(_item: int) -> EligibilityEnvelope:
-            return await check_eligibility.asyncio(client=client, body=EligibilityRequest.from_dict({}))
+        async def ask(item: int) -> int:
+            await check_eligibility.asyncio(client=client, body=EligibilityRequest.from_dict({}))
+            return item
 
-        async def for_a_moment() -> None:
-            async def all_of_them() -> None:
-                async for _ in arun(ask, range(100), in_flight=20):
-                    pass
-
-            with suppress(TimeoutError):
-                await asyncio.wait_for(all_of_them(), 0.3)
-
-        asyncio.run(for_a_moment())
-        assert len(sent) == 77
-        asyncio.run(for_a_moment())
-        assert len(sent) == 77
-        check_eligibility.sync(client=client, body=EligibilityRequest.from_dict({}))
-        assert len(sent) == 78
+        outcomes = through(ask, range(20))
+        assert [outcome.result() for outcome in outcomes] == list(range(20))
+    assert sum(held.slept) >= 59
 
 
 def test_typed_calls_through_the_fast_transport_are_all_answered_with_one_token() -> None:

@@ -7,6 +7,7 @@ import dataclasses
 import math
 import selectors
 import threading
+from collections import Counter
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,10 +20,11 @@ from pokitdok_api import Client
 from pokitdok_api.api.claims import submit_claim
 from pokitdok_api.api.trading_partners import list_trading_partners
 from pokitdok_api.models import ClaimRequest
-from pokitdok_ext import RedisStore
+from pokitdok_ext import RateLimitError, RedisStore, connect
 from pokitdok_ext._clock import Clock
 from pokitdok_ext._sending import RetryTransport
-from pokitdok_ext.pacing import PERIOD, Budget, Pacer, learn, spent, take
+from pokitdok_ext.bulk import arun
+from pokitdok_ext.pacing import DOCUMENTED_CAP, PERIOD, Budget, Pacer, learn, spent, take
 
 ROOT = "https://api.example.com"
 NOW = 1_790_000_000.0
@@ -49,9 +51,9 @@ def after(number: int, budget: Budget, now: float) -> Budget:
     return budget
 
 
-def test_documented_limit_holds_without_any_announcement() -> None:
+def test_given_limit_holds_without_any_announcement() -> None:
     """The first 76 of 84 go at once; the last are spread over the minute; then it is over."""
-    budget, now = after(76, Budget(announced=True), 0.0), 0.0
+    budget, now = after(76, Budget(DOCUMENTED_CAP, announced=True), 0.0), 0.0
     times = []
     for _ in range(8):
         budget, wait = take(budget, now)
@@ -96,15 +98,25 @@ def test_documented_limit_holds_without_any_announcement() -> None:
             Budget(84, 3, 60.0), {"cap": 84, "amount": 4, "left": 9e9}, Budget(84, 4, 60.0), id="an end years away"
         ),
         pytest.param(Budget(84, 3, 60.0), {"cap": 0, "amount": 4, "left": None}, Budget(84, 4, 60.0), id="a cap of 0"),
+        pytest.param(
+            Budget(None, 3, 60.0), {"cap": 10, "amount": 4, "left": 20.0}, Budget(10, 4, 30.0), id="the first answer"
+        ),
     ],
 )
 def test_announcement_changes_the_budget(budget: Budget, announced: dict[str, Any], result: Budget) -> None:
     assert learn(budget, 10.0, **announced) == dataclasses.replace(result, announced=announced["cap"] > 0)
 
 
+def test_without_a_known_limit_every_request_goes_at_once() -> None:
+    budget = after(10_000, Budget(), 0.0)
+    assert budget.used == 10_000
+    assert take(learn(budget, 1.0, cap=10_000, amount=None, left=None), 1.0)[1] > 0
+
+
 def test_refusal_ends_the_period() -> None:
     assert take(spent(Budget(84, 3, 60.0), 10.0), 10.0)[1] == 50.0
     assert take(spent(Budget(), 10.0), 10.0)[1] == PERIOD
+    assert take(spent(Budget(), 10.0), 10.0 + PERIOD)[1] == 0
 
 
 class Platform(httpx.BaseTransport, httpx.AsyncBaseTransport):
@@ -187,7 +199,7 @@ def test_many_tasks_stay_under_the_limit(cap: int, others: int) -> None:
 
 def test_turns_are_counted_across_threads() -> None:
     """77 of 84: with the 77th the spreading begins."""
-    pacer = Pacer(clock=Time().clock())
+    pacer = Pacer(DOCUMENTED_CAP, clock=Time().clock())
     with ThreadPoolExecutor(20) as threads:
         waits = list(threads.map(lambda _: pacer.take(), range(200)))
     assert waits.count(0) == 77
@@ -211,6 +223,38 @@ def test_refused_claim_waits_for_the_next_period_however_long_that_is() -> None:
     assert clock.now == 1000 + PERIOD
 
 
+@pytest.mark.parametrize(("in_flight", "cap"), [(10, 10), (10, 84), (50, 10)])
+def test_bulk_keeps_to_the_limit_that_the_first_answer_announces(in_flight: int, cap: int) -> None:
+    """Nothing is refused but what was on its way before the first answer; that is waited out."""
+    clock = Time()
+    platform = Platform(clock, cap)
+    client = connect(token="t", base_url=ROOT, transport=platform, async_transport=platform, clock=clock.clock())
+
+    async def all_of_them() -> None:
+        calls = arun(lambda _: list_trading_partners.asyncio(client=client), range(10 * cap), in_flight=in_flight)
+        async for outcome in calls:
+            outcome.result()
+
+    run_in_passing_time(clock, all_of_them())
+    assert len(platform.accepted) == 10 * cap
+    assert max(Counter(platform.accepted).values()) == cap
+    assert platform.refused <= max(0, in_flight - cap)
+    assert 60 * 8 < clock.now - 1000 < 60 * 11
+
+
+def test_single_calls_are_not_held_by_what_answers_announce() -> None:
+    """Without a pace the budget of retries bounds the wait: here it is too long, and the error comes at once."""
+    clock = Time()
+    platform = Platform(clock, 10)
+    client = connect(token="t", base_url=ROOT, transport=platform, clock=clock.clock())
+    clock.now = 960.0
+    for _ in range(10):
+        list_trading_partners.sync(client=client)
+    with pytest.raises(RateLimitError):
+        list_trading_partners.sync(client=client)
+    assert clock.now == 960.0
+
+
 @pytest.mark.parametrize("cap", [0, -1])
 def test_impossible_cap_is_refused(cap: int) -> None:
     with pytest.raises(ValueError, match="cap"):
@@ -230,13 +274,21 @@ class TestSharedBudget:
 
     def test_hosts_share_one_budget(self, store: RedisStore) -> None:
         """Five pacers of one process are to Redis what five hosts are."""
-        hosts = [Pacer(store=store) for _ in range(5)]
+        hosts = [Pacer(84, store=store) for _ in range(5)]
         with ThreadPoolExecutor(5) as threads:
             waits = list(threads.map(lambda number: hosts[number % 5].take(), range(100)))
         assert waits.count(0) == 77
 
+    def test_hosts_learn_the_limit_from_the_first_answer_of_any(self, store: RedisStore) -> None:
+        one, other = Pacer(store=store), Pacer(store=store)
+        assert [pacer.take() for pacer in (one, other) * 50] == [0] * 100
+        meta = {"rate_limit_cap": 90, "rate_limit_amount": 100}
+        one.learn(httpx.Response(200, json={"meta": meta}), refused=False)
+        assert one.take() > 0
+        assert other.take() > 0
+
     def test_budgets_of_other_names_are_apart(self, store: RedisStore) -> None:
-        first, second = Pacer(store=store, name="one"), Pacer(store=store, name="two")
+        first, second = Pacer(84, store=store, name="one"), Pacer(84, store=store, name="two")
         assert [first.take() for _ in range(77)] == [0] * 77
         assert first.take() > 0
         assert second.take() == 0
@@ -269,12 +321,12 @@ class TestSharedBudget:
         asyncio.run(once())
         assert loops == [False]
 
-    @pytest.mark.parametrize("text", ["", "no JSON", "[1]", '{"a": 1}', "[null, 1, 2, 3, 4]"])
+    @pytest.mark.parametrize("text", ["", "no JSON", "[1]", '{"a": 1}', '["many", 1, 2, 3, 4]'])
     def test_budget_that_cannot_be_read_is_begun_anew(self, store: RedisStore, text: str) -> None:
         store.client.set("pokitdok:pace:default", text)
         assert Pacer(store=store).take() == 0
 
     def test_outage_leaves_each_host_to_what_it_knows(self, tmp_path: Path) -> None:
-        pacer = Pacer(store=RedisStore(f"unix://{tmp_path}/nobody"), clock=Time().clock())
+        pacer = Pacer(84, store=RedisStore(f"unix://{tmp_path}/nobody"), clock=Time().clock())
         waits = [pacer.take() for _ in range(80)]
         assert waits.count(0) == 77

@@ -108,6 +108,7 @@ LOADED_BY_CONNECT = {
     "_errors",
     "_flights",
     "_grants",
+    "_http_times",
     "_manager",
     "_outages",
     "_shared_managers",
