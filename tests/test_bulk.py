@@ -17,7 +17,7 @@ from pokitdok_ext import PokitDokError, connect
 from pokitdok_ext._workers import AHEAD
 from pokitdok_ext.bulk import Outcome, Progress, arun, run
 from pokitdok_ext.fast import FastTransport
-from pokitdok_ext.testing import HeldClock
+from pokitdok_ext.testing import HeldClock, InProcessSandbox
 from pokitdok_sandbox import Sandbox
 
 Call = Callable[[int], Awaitable[int]]
@@ -224,6 +224,25 @@ def test_rate_limit_that_refuses_without_an_announcement_is_waited_out(through: 
         outcomes = through(ask, range(20))
         assert [outcome.result() for outcome in outcomes] == list(range(20))
     assert sum(held.slept) >= 59
+
+
+def test_limit_of_the_sandbox_is_kept() -> None:
+    """As `pokitdok eligibility batch` runs: a client without a pace. A hundred calls at twenty a minute."""
+    held = HeldClock(1_790_000_000.0)
+    with (
+        InProcessSandbox(held, rate_limit=20) as sandbox,
+        connect(sandbox.client_id, sandbox.client_secret, base_url=sandbox.url) as client,
+    ):
+
+        async def ask(number: int) -> EligibilityEnvelope:
+            person = {"first_name": "Nora", "last_name": "Quill", "id": f"W{number:09}"}
+            body = {"trading_partner_id": "MOCKPAYER", "member": person, "provider": {"npi": "1234567893"}}
+            return await check_eligibility.asyncio(client=client, body=EligibilityRequest.from_dict(body))
+
+        outcomes = list(run(ask, range(100), in_flight=8))
+        assert all(outcome.result().data for outcome in outcomes)
+        assert sandbox.state()["rate_limited"] == 0
+    assert sum(held.slept) > 200
 
 
 def test_typed_calls_through_the_fast_transport_are_all_answered_with_one_token() -> None:
