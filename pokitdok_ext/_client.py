@@ -108,7 +108,8 @@ def connect(
         pace: Keeps under the rate limit, such as `pokitdok_ext.pacing.Pacer()`. Without one, single calls are never
             held, and those of `pokitdok_ext.bulk` keep to the limit that answers announce.
         transport: For synchronous requests, tokens included.
-        async_transport: For asynchronous requests. Tokens use it only if there is no *transport* and it keeps no pool.
+        async_transport: For asynchronous requests; aiohttp's where the extra `fast` is installed, else httpx's, if not
+            given. Tokens use it only if there is no *transport* and it keeps no pool.
         clock: Time, waiting and chance, for tests; the machine's own if not given.
         decode: Decodes the body of an answer, as `json.loads` does; `pokitdok_ext.fast.decode_json` is faster.
         httpx_args: Further arguments for the httpx clients. Of these, `verify` (True, the path of a file or directory
@@ -166,7 +167,7 @@ def connect(
         source = _shared(source, store, account, clock)
     tokens = ClientTokens(manager_for(source, token_policy, clock), on_token_event)
     down = transport or FirstUse(lambda: httpx.HTTPTransport(**chosen))
-    async_down = async_transport or LoopsOwn(lambda: httpx.AsyncHTTPTransport(**chosen))
+    async_down = async_transport or LoopsOwn(lambda: _async_pool(chosen))
     # One for each world: instrumentation wraps both ways through a transport, and would count each request twice.
     paced = partial(RetryTransport, retry=retry, pace=pace, clock=clock, check_open=lambda: tokens.manager)
     sending, async_sending = (paced(down, async_down) for _ in range(2))
@@ -181,6 +182,12 @@ def connect(
         decode=decode,
         httpx_args=client_options(options, lambda mounted: paced(mounted, mounted)),
     )
+
+
+async def _async_pool(options: Mapping[str, Any]) -> httpx.AsyncBaseTransport:
+    from ._async_connections import async_pool  # noqa: PLC0415 - synchronous programs do not pay for it
+
+    return await async_pool(options)
 
 
 def _grant(

@@ -1,11 +1,14 @@
-"""The transports that reach the network: httpx's own, with TLS and proxy as in `settings.py`, made on first use.
+"""The transports that reach the network, with TLS and proxy as in `settings.py`, made on first use.
 
-A program that only makes a client, or brings its own transport, pays for none. Retries are above (`_sending.py`).
+A program that only makes a client, or brings its own transport, pays for none. What asynchronous requests go by is in
+`_async_connections.py`. Retries are above (`_sending.py`).
 """
+
+from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -15,6 +18,8 @@ from .settings import OPTIONS
 
 if TYPE_CHECKING:
     import asyncio
+
+    _Making = asyncio.Task[httpx.AsyncBaseTransport]
 
 
 def client_options(options: Mapping[str, Any], wrap: Callable[[Any], httpx.BaseTransport]) -> dict[str, Any]:
@@ -57,11 +62,18 @@ class FirstUse(httpx.BaseTransport):
 
 
 class LoopsOwn(httpx.AsyncBaseTransport):
-    """An asynchronous transport for each event loop, since connections belong to the loop that opened them."""
+    """An asynchronous transport for each event loop, since connections belong to the loop that opened them.
 
-    def __init__(self, make: Callable[[], httpx.AsyncBaseTransport]) -> None:
+    Args:
+        make: Makes the transport of the running loop, when its first request comes.
+    """
+
+    def __init__(self, make: Callable[[], Awaitable[httpx.AsyncBaseTransport]]) -> None:
         self._make = make
         self._made: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncBaseTransport] = WeakKeyDictionary()
+        self._making: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[httpx.AsyncBaseTransport]] = (
+            WeakKeyDictionary()
+        )
         self._lock = threading.Lock()
         _living.add(self)
 
@@ -71,13 +83,26 @@ class LoopsOwn(httpx.AsyncBaseTransport):
 
         loop = asyncio.get_running_loop()
         made = self._made.get(loop)
-        if made is None:
-            made = self._make()
+        if made is not None:
+            return await made.handle_async_request(request)
+        with self._lock:
+            making = self._making.get(loop)
+            if making is None:
+                making = self._making[loop] = loop.create_task(self._make_for(loop))
+        # Several requests may wait for it, so that none may cancel it.
+        return await (await asyncio.shield(making)).handle_async_request(request)
+
+    async def _make_for(self, loop: asyncio.AbstractEventLoop) -> httpx.AsyncBaseTransport:
+        try:
+            made = await self._make()
             with self._lock:
                 for ended in [each for each in self._made if each.is_closed()]:
                     del self._made[ended]
                 self._made[loop] = made
-        return await made.handle_async_request(request)
+            return made
+        finally:
+            with self._lock:
+                self._making.pop(loop, None)
 
     async def aclose(self) -> None:
         """Close the transport of the running loop; those of other loops end with them."""
@@ -91,8 +116,8 @@ class LoopsOwn(httpx.AsyncBaseTransport):
     def reset_after_fork(self) -> None:
         """In the child of a fork: the connections, and whoever held the lock, belong to the parent."""
         self._lock = threading.Lock()
-        _left_to_the_parent.append(self._made)
-        self._made = WeakKeyDictionary()
+        _left_to_the_parent.append((self._made, self._making))
+        self._made, self._making = WeakKeyDictionary(), WeakKeyDictionary()
 
 
 _living: WeakSet[FirstUse | LoopsOwn] = WeakSet()

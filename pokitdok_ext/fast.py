@@ -1,14 +1,20 @@
 """For much work at once: aiohttp under the same client, and answers decoded in half the time. Needs the extra `fast`.
 
-httpx's own pool gets slower the more requests are in flight; this one does not (`nox -s bench`).
+httpx's own pool gets slower the more requests are in flight, and loses connections to cancelled calls; aiohttp's does
+neither (`nox -s bench`). Where the extra is installed, `connect()` uses it for asynchronous requests by itself.
 
-    connect(..., async_transport=FastTransport(), decode=decode_json)
+    connect(..., decode=decode_json)
+    connect(..., async_transport=FastTransport(connections=500))
 """
 
+from __future__ import annotations
+
+import asyncio
 import base64
 import json
+import os
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from functools import partial
 from typing import Any
 
@@ -26,7 +32,16 @@ from ._errors import ConfigurationError
 from .settings import Certificate, Verify, checked_proxy, proxy_to, tls_context
 
 KEEP_ALIVE = 4.0
-"""Seconds an idle connection is kept. Servers close theirs after 5 and more; a request that meets that is lost."""
+"""Seconds an idle connection is kept, if not told otherwise."""
+
+CONNECTIONS = 200
+"""How many connections at most, if not told otherwise."""
+
+LONGEST_HEADER = 65_536
+"""Bytes of a header that an answer may have. aiohttp's own 8,190 would lose answers that httpx reads."""
+
+BUFFERED = 65_536
+"""Bytes that are handed to a connection at a time: what it takes before it makes the writer wait."""
 
 
 def decode_json(content: bytes) -> Any:
@@ -49,7 +64,9 @@ class FastTransport(LoopsOwn):
         cert: Client certificate, as httpx takes it.
         proxy: Address of a proxy; else that of the environment, if *trust_env*.
         trust_env: Whether to read proxies and certificate paths of the environment.
-        connections: How many connections at most; requests beyond them wait.
+        connections: How many connections at most; requests beyond them wait. None for any number.
+        keep_alive: Seconds an idle connection is kept. Servers close theirs after 5 and more; a request that meets that
+            is lost.
 
     Raises:
         ConfigurationError: A path, a proxy or an `SSLContext` cannot be used; see `settings.py`.
@@ -62,50 +79,145 @@ class FastTransport(LoopsOwn):
         cert: Certificate | None = None,
         proxy: str | httpx.Proxy | None = None,
         trust_env: bool = True,
-        connections: int = 200,
+        connections: int | None = CONNECTIONS,
+        keep_alive: float | None = KEEP_ALIVE,
     ) -> None:
-        context = tls_context(verify, cert, trust_env=trust_env)
-        proxy = None if proxy is None else _for_aiohttp(checked_proxy(proxy))
-        proxy_of = partial(proxy_to, proxy=proxy, trust_env=trust_env)
-        super().__init__(lambda: _Pool(context, connections, proxy_of))
+        context = partial(tls_context, verify, cert, trust_env=trust_env)
+        paths = trust_env and {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys()
+        if verify is not True or cert or paths:  # certifi's certificates take longest, and are never wrong
+            context = partial(_given, context())
+        proxy_of = partial(proxy_to, proxy=None if proxy is None else checked_proxy(proxy), trust_env=trust_env)
+
+        async def pool() -> httpx.AsyncBaseTransport:
+            return AiohttpPool(context, proxy_of, connections=connections, keep_alive=keep_alive)
+
+        super().__init__(pool)
 
 
-class _Pool(httpx.AsyncBaseTransport):
-    """The connections of one event loop."""
+def _given(context: ssl.SSLContext) -> ssl.SSLContext:
+    return context
+
+
+class AiohttpPool(httpx.AsyncBaseTransport):
+    """The connections of the running event loop.
+
+    Args:
+        context: Gives the TLS settings. It may take long: it is called on a thread, with the first https request.
+        proxy_of: Gives the proxy for a URL, None for none.
+        connections: As for `FastTransport`.
+        keep_alive: As for `FastTransport`.
+    """
 
     def __init__(
-        self, context: ssl.SSLContext, connections: int, proxy_of: Callable[[httpx.URL], httpx.Proxy | None]
+        self,
+        context: Callable[[], ssl.SSLContext],
+        proxy_of: Callable[[httpx.URL], httpx.Proxy | None],
+        *,
+        connections: int | None = CONNECTIONS,
+        keep_alive: float | None = KEEP_ALIVE,
     ) -> None:
-        connector = aiohttp.TCPConnector(limit=connections, ssl=context, keepalive_timeout=KEEP_ALIVE)
+        self._context, self._proxy_of = context, proxy_of
+        self._connections, self._keep_alive = connections, keep_alive
+        self._loop = asyncio.get_running_loop()
+        self._making = asyncio.Lock()
+        self._transports: dict[tuple[bool, str | None], httpx_aiohttp.AiohttpTransport] = {}
+        self._sessions: list[aiohttp.ClientSession] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send *request*; errors are those that httpx itself would raise."""
+        transport = await self._transport_for(request.url)
+        response = None
+        try:
+            async with asyncio.timeout(None) as writing:
+                response = await transport.handle_async_request(_with_write_limit(request, writing))
+            await response.aread()
+        except httpx.DecodingError:
+            if response is not None:
+                await response.aclose()
+            raise
+        except (httpx.TransportError, aiohttp.ClientError, TimeoutError) as error:
+            if response is not None:
+                await response.aclose()
+            if writing.expired():
+                raise httpx.WriteTimeout("the body was not taken in time") from error
+            cause = error.__cause__ if isinstance(error, httpx.TransportError) else error
+            kind = next((kind for cls, kind in _KINDS if isinstance(cause, cls)), httpx.ReadError)
+            raise kind(type(cause).__name__) from cause
+        response.request = request
+        return response
+
+    async def _transport_for(self, url: httpx.URL) -> httpx_aiohttp.AiohttpTransport:
+        proxy = self._proxy_of(url)
+        encrypted = url.scheme == "https" or (proxy is not None and proxy.url.scheme == "https")
+        key = encrypted, None if proxy is None else str(proxy.url)
+        if key not in self._transports:
+            async with self._making:
+                if key not in self._transports:
+                    context = await asyncio.to_thread(self._context) if encrypted else None
+                    self._transports[key] = self._transport(context, proxy)
+        return self._transports[key]
+
+    def _transport(self, context: ssl.SSLContext | None, proxy: httpx.Proxy | None) -> httpx_aiohttp.AiohttpTransport:
+        connector = aiohttp.TCPConnector(
+            ssl=context or True, limit=self._connections or 0, keepalive_timeout=self._keep_alive
+        )
         session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),  # cookies and headers are httpx's business
             skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+            max_line_size=LONGEST_HEADER,
+            max_field_size=LONGEST_HEADER,
         )
         # aiohttp sends a PUT or a DELETE again by itself when a kept connection breaks; that is for _retries.py to say.
         session._retry_connection = False
-        self._transport = httpx_aiohttp.AiohttpTransport(client=session)
-        self._proxy_of = proxy_of
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send *request*; errors are those that httpx itself would raise."""
-        proxy = self._proxy_of(request.url)
-        self._transport.proxy = None if proxy is None else _for_aiohttp(proxy)
-        response = None
-        try:
-            response = await self._transport.handle_async_request(request)
-            await response.aread()
-        except (httpx.TransportError, aiohttp.ClientError, TimeoutError) as error:
-            if response is not None:
-                await response.aclose()
-            cause = error.__cause__ if isinstance(error, httpx.TransportError) else error
-            kind = next((kind for cls, kind in _KINDS if isinstance(cause, cls)), httpx.ReadError)
-            raise kind(type(cause).__name__) from cause
-        return response
+        self._sessions.append(session)
+        transport = httpx_aiohttp.AiohttpTransport(verify=context or _UNUSED, client=session)
+        transport.proxy = None if proxy is None else _for_aiohttp(proxy)
+        return transport
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._transport.aclose()
+        for session in self._sessions:
+            await session.close()
+
+    def __del__(self) -> None:
+        """Close what nobody has closed. aiohttp would report it as an error, to the log of asyncio."""
+        for session in self._sessions:
+            connector = session.connector
+            session.detach()
+            if connector is not None and not connector.closed:
+                try:
+                    self._loop.call_soon_threadsafe(connector._close)
+                except RuntimeError:  # the loop has ended
+                    connector._close()
+
+
+_UNUSED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For httpx-aiohttp, which would load certificates that it does not use: the session has its own settings."""
+
+
+def _with_write_limit(request: httpx.Request, writing: asyncio.Timeout) -> httpx.Request:
+    """*request* with a body that lets *writing* expire when a part of it is not taken in time.
+
+    aiohttp has no limit for writing and begins to wait for the answer after that. What fits into the buffer of a
+    connection is written at once and needs none.
+    """
+    limit = request.extensions.get("timeout", {}).get("write")
+    if limit is None or (isinstance(request.stream, httpx.ByteStream) and len(request.read()) <= BUFFERED):
+        return request
+    loop = asyncio.get_running_loop()
+
+    async def parts() -> AsyncIterator[bytes]:
+        assert isinstance(request.stream, AsyncIterable)  # noqa: S101 - httpx gives an asynchronous client no other
+        async for chunk in request.stream:
+            for start in range(0, len(chunk), BUFFERED):
+                writing.reschedule(loop.time() + limit)
+                yield chunk[start : start + BUFFERED]
+            writing.reschedule(None)
+
+    return httpx.Request(
+        request.method, request.url, headers=request.headers, content=parts(), extensions=request.extensions
+    )
 
 
 def _for_aiohttp(proxy: httpx.Proxy) -> httpx.Proxy:

@@ -40,7 +40,7 @@ def test_each_event_loop_has_a_transport_of_its_own_and_closes_only_that() -> No
 
     made: list[Counted] = []
 
-    def make() -> Counted:
+    async def make() -> Counted:
         made.append(Counted(lambda _request: httpx.Response(204)))
         return made[-1]
 
