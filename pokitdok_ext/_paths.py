@@ -27,13 +27,14 @@ def operation_for(method: str, path: str, data: object) -> tuple[Operation, str]
     for candidate in (path, f"{path}/"):
         for template, operation in _templates().get(method, ()):
             if template.fullmatch(candidate):
-                return _form(operation, data), candidate
+                return form_for(operation, data), candidate
     retry: Literal["safe", "unsafe"] = "safe" if method in {"GET", "HEAD", "OPTIONS"} else "unsafe"
     unknown = Operation(id="request", tag="", method=method, path=f"{ROOT}/...", retry=retry, evidence="inferred")
     return unknown, path
 
 
-def _form(operation: Operation, data: object) -> Operation:
+def form_for(operation: Operation, data: object) -> Operation:
+    """The form of *operation* that sending *data* is: a question with a truthy `async` in it acts."""
     if isinstance(data, Mapping) and data.get("async"):
         return OPERATIONS.get(f"{operation.id}_async", operation)
     return operation

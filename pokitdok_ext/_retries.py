@@ -20,7 +20,7 @@ from typing import Literal
 import httpx
 
 from pokitdok_api._operations import Operation
-from pokitdok_api.errors import RateLimitError, ServerError, error_for
+from pokitdok_api.errors import APIError, InvalidResponseError, PokitDokError, RateLimitError, ServerError, error_for
 
 from ._http_times import http_date, retry_after
 
@@ -99,9 +99,32 @@ def finding_of_answer(operation: Operation, response: httpx.Response) -> Finding
     except (ValueError, RecursionError):
         document = None
     error = error_for(operation, status, response.headers, document)
+    return "final" if error is None else _finding_of_api_error(error)
+
+
+def _finding_of_api_error(error: APIError) -> Finding:
     if isinstance(error, RateLimitError):
         return "not_executed"
-    return "unknown" if isinstance(error, ServerError) or status in {408, 429} else "final"
+    return "unknown" if isinstance(error, ServerError) or error.status_code in {408, 429} else "final"
+
+
+def finding_of_exception(error: Exception) -> Finding:
+    """What the exception that a call raised says about its request.
+
+    A success that cannot be read is unknown, and so is what neither this package nor httpx raised. Errors of the
+    configuration and of tokens are final: they come up before a request is sent, or after a 401 refused it.
+    """
+    if isinstance(error, APIError):
+        return _finding_of_api_error(error)
+    if isinstance(error, httpx.TransportError):
+        return finding_of_error(error)
+    known = isinstance(error, PokitDokError) and not isinstance(error, InvalidResponseError)
+    return "final" if known else "unknown"
+
+
+def may_have_acted(operation: Operation, finding: Finding) -> bool:
+    """Whether the API may have acted on a request of *operation* of which nothing more than *finding* is known."""
+    return operation.retry == "unsafe" and finding == "unknown"
 
 
 def wait_before_next(

@@ -24,6 +24,7 @@ from ._retries import (
     asked_wait,
     finding_of_answer,
     finding_of_error,
+    may_have_acted,
     retry_override,
     wait_before_next,
 )
@@ -283,6 +284,6 @@ def _at_most(timeouts: dict[str, float | None], left: float) -> dict[str, float 
 def _note(operation: Operation, finding: Finding, attempts: int) -> str:
     times = "once" if attempts == 1 else f"{attempts} times"
     why = ""
-    if finding == "unknown" and operation.retry == "unsafe":
+    if may_have_acted(operation, finding):
         why = "; not again, since the API may have acted on it: look at the activities before you repeat it"
     return f"{operation.id}: {operation.method} {operation.path} was sent {times}{why}"

@@ -26,7 +26,7 @@ _LOOPBACK_ROOT = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5
 
 _NO_BASE_URL = """\
 no base_url: pass base_url=..., or set POKITDOK_BASE_URL.
-The platform this client was written for is retired, so there is no default. To start a local one:
+The platform this client was written for is retired, so there is no default. To start a local one, in a second terminal:
     python -m pokitdok_sandbox
 It prints its address and credentials."""
 

@@ -9,13 +9,11 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
 from datetime import date
 from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from pokitdok_api import Client
 from pokitdok_api.api.activities import get_activity
@@ -24,21 +22,26 @@ from pokitdok_api.api.eligibility import check_eligibility
 from pokitdok_api.api.trading_partners import list_trading_partners
 from pokitdok_api.models import (
     Activity,
+    ApplicationData,
     Claim,
+    ClaimPayment,
+    ClaimPaymentResult,
     ClaimProvider,
     ClaimRequest,
     ClaimServiceLine,
     ClaimSubscriber,
     ClaimTransactionCode,
-    EligibilityCoverage,
     EligibilityMember,
     EligibilityRequest,
     EligibilityRequestProvider,
     Gender,
+    Money,
     PostalAddress,
     ServiceType,
 )
 from pokitdok_ext import connect
+from pokitdok_ext.cli._benefits import Benefit, benefits, show_benefits
+from pokitdok_ext.cli._documents import amount_as_number
 from pokitdok_sandbox import Sandbox
 
 SPEED = 60.0
@@ -54,7 +57,7 @@ T = TypeVar("T")
 NEXT_STEPS = """\
 Next:
   activate the environment    source .venv/bin/activate
-  start the sandbox           python -m pokitdok_sandbox
+  start the sandbox           python -m pokitdok_sandbox      in a second terminal
   then paste into python:
 
 from pokitdok_ext import connect
@@ -95,17 +98,20 @@ def demonstrate(sandbox: Sandbox, console: Console) -> dict[str, Any]:
         console.print(f"[bold]1. Trading partners[/bold]: {len(partners)}, among them {partners[0].name}\n")
 
         answer = check_eligibility.sync(client=client, body=eligibility_request()).data
-        benefits = list(benefit_rows(answer.coverage)) if answer else []
+        found = benefits(answer.coverage) if answer and answer.coverage else []
         console.print(f"[bold]2. Benefits[/bold] of {MEMBER.first_name} {MEMBER.last_name} (invented)")
-        console.print(benefit_table(benefits))
+        show_benefits(console, found)
 
         console.print("\n[bold]3. A claim[/bold], followed to its end")
-        states = follow_claim(client, console)
+        states, payment = follow_claim(client, console)
     return {
         "sandbox": sandbox.url,
         "trading_partners": len(partners),
-        "eligibility": {"valid_request": bool(answer and answer.valid_request), "benefits": benefits},
-        "claim": {"states": states, "state": states[-1]},
+        "eligibility": {
+            "valid_request": bool(answer and answer.valid_request),
+            "benefits": [facts_of(each) for each in found],
+        },
+        "claim": {"states": states, "state": states[-1], "payment": payment},
     }
 
 
@@ -126,6 +132,7 @@ def claim_request() -> ClaimRequest:
     return ClaimRequest(
         trading_partner_id="MOCKPAYER",
         transaction_code=ClaimTransactionCode.CHARGEABLE,
+        application_data=ApplicationData(mock_claim_payment=True),
         billing_provider=ClaimProvider(
             npi="1234567893",
             first_name="Ada",
@@ -157,52 +164,25 @@ def claim_request() -> ClaimRequest:
     )
 
 
-def benefit_rows(coverage: EligibilityCoverage | Any) -> Iterator[dict[str, str]]:
-    """The amounts of a coverage, a row each, as text."""
-    if not coverage:
-        return
-    kinds = {
-        "deductible": coverage.deductibles,
-        "out of pocket": coverage.out_of_pocket,
-        "copay": coverage.copay,
-        "coinsurance": coverage.coinsurance,
+def facts_of(benefit: Benefit) -> dict[str, Any]:
+    """A benefit for a program: its amount is a number."""
+    return {
+        "benefit": benefit.kind,
+        "for": benefit.level,
+        "network": benefit.network,
+        "period": benefit.period,
+        "about": benefit.about,
+        "amount": amount_as_number(benefit.amount),
+        "unit": benefit.unit,
     }
-    for kind, entries in kinds.items():
-        for entry in entries or []:
-            money = getattr(entry, "benefit_amount", None) or getattr(entry, "copayment", None)
-            percent = getattr(entry, "benefit_percent", None)
-            amount = (
-                f"{money.amount} {money.currency}" if money else f"{percent:.0%}" if isinstance(percent, float) else ""
-            )
-            if amount:
-                yield {
-                    "benefit": kind,
-                    "for": words(entry.coverage_level),
-                    "in network": words(entry.in_plan_network),
-                    "period": words(getattr(entry, "time_period", None)),
-                    "amount": amount,
-                }
 
 
-def words(code: object) -> str:
-    return str(code).replace("_", " ") if code else ""
-
-
-def benefit_table(rows: list[dict[str, str]]) -> Table:
-    table = Table()
-    for column in ("benefit", "for", "in network", "period"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("amount", justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row.values())
-    return table
-
-
-def follow_claim(client: Client, console: Console) -> list[str]:
-    """Submit the claim and read its activity until it ends; returns the states it was seen in."""
+def follow_claim(client: Client, console: Console) -> tuple[list[str], dict[str, Any]]:
+    """Submit the claim and read its activity until it is paid; returns the states it was seen in, and the payment."""
     activity = submitted(client)
     steps = len(activity.transition_path or [])
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    spinner = SpinnerColumn("line" if console.options.ascii_only else "dots")
+    columns = (spinner, TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     states: list[str] = []
     deadline = time.monotonic() + DEADLINE_SECONDS
     with Progress(*columns, console=console) as progress:
@@ -213,11 +193,28 @@ def follow_claim(client: Client, console: Console) -> list[str]:
                 states.append(state)
                 progress.console.print(f"   {state:<13} {activity.state.title if activity.state else ''}")
             progress.update(task, description=state, completed=steps - len(activity.remaining_transitions or []))
-            if state in END_STATES:
-                return states
+            if isinstance(activity.result, ClaimPaymentResult):
+                payment = payment_of(activity.result)
+                told = "{paid:.2f} {currency} of {charged:.2f} {currency}".format(**payment)
+                progress.console.print(f"   {'paid':<13} {told}")
+                return states, payment
+            if state in END_STATES - {"completed"}:
+                return states, {}
             time.sleep(POLL_SECONDS)
             activity = current(client, activity)
     raise TimeoutError(f"activity {activity.id} did not end within {DEADLINE_SECONDS:.0f} s")
+
+
+def payment_of(result: ClaimPaymentResult) -> dict[str, Any]:
+    """What the payer pays for the claim, and of what."""
+    paid: ClaimPayment = expect(result.claim_payments, "payment of the claim")[0]
+    amount: Money = expect(paid.payment_amount, "amount")
+    charged: Money = expect(paid.total_charge_amount, "charge")
+    return {
+        "paid": amount_as_number(expect(amount.amount, "amount")),
+        "charged": amount_as_number(expect(charged.amount, "charge")),
+        "currency": expect(amount.currency, "currency"),
+    }
 
 
 def submitted(client: Client) -> Activity:

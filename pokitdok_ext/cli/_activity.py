@@ -8,7 +8,8 @@ from pokitdok_api.models import Activity
 from pokitdok_ext.activities import ActivityError, ActivityTimeoutError, wait_for_activity
 
 from . import _exits
-from ._session import Session, pass_session, printable
+from ._session import Session, pass_session
+from ._tables import printable
 
 
 @click.group()
@@ -63,10 +64,20 @@ def watch(session: Session, activity_id: str, within: float, as_json: bool) -> i
     return code
 
 
-def state_of(data: Any) -> str:
-    """The name of the state in the data of an activity."""
-    state = data.get("state") if isinstance(data, dict) else None
-    return str((state.get("name") if isinstance(state, dict) else state) or "unknown")
+def show_new(session: Session, answer: Any) -> None:
+    """Print the activity that *answer* tells of, with the command that follows it."""
+    activity_id = within(answer, "meta", "activity_id") or within(answer, "data", "id")
+    state = within(answer, "data", "state")
+    name = within(state, "name") if isinstance(state, dict) else state
+    session.out.print(printable(f"activity {activity_id}: {name or 'unknown'}"), soft_wrap=True)
+    session.note(f"follow it: pokitdok activity watch {activity_id}")
+
+
+def within(document: Any, *keys: str) -> Any:
+    """What is under *keys* in nested objects, None if one of them is not there."""
+    for key in keys:
+        document = document.get(key) if isinstance(document, dict) else None
+    return document
 
 
 def _steps(seen: Activity) -> list[tuple[str, str, str]]:

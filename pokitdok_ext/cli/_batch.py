@@ -18,6 +18,7 @@ from pokitdok_api.errors import APIError, PokitDokError
 from pokitdok_ext import bulk
 
 from . import _exits
+from ._documents import with_numbers
 from ._journal import Journal
 from ._members import Row
 
@@ -71,8 +72,8 @@ def run(
         nonlocal failures_in_a_row
         try:
             answer = await ask(row.question)
-            record = {"outcome": outcome_of(answer), "answer": answer}
-        except (PokitDokError, httpx.TransportError) as error:
+            record = {"outcome": outcome_of(answer), "answer": with_numbers(answer)}
+        except (PokitDokError, httpx.HTTPError) as error:
             code = _exits.code_for(error)
             if code != _exits.NO or not isinstance(error, APIError):
                 failures_in_a_row += 1

@@ -6,12 +6,17 @@ from typing import Any
 import click
 
 from pokitdok_api._operations import CHECK_CLAIM_STATUS, SUBMIT_CLAIM
+from pokitdok_ext._paths import form_for
 
 from . import _exits
-from ._activity import state_of
+from ._activity import show_new
+from ._activity import within as _within
 from ._commands import JSON_OPTION
-from ._session import Session, pass_session, printable, read_object
-from ._tables import show_rows
+from ._documents import read_object
+from ._session import Session, pass_session
+from ._tables import differences, in_words, show_rows
+
+COLUMNS = ("tracking id", "service date", "charged", "paid", "status")
 
 
 @click.group()
@@ -26,8 +31,8 @@ def claims() -> None:
 def submit(session: Session, source: str, as_json: bool) -> int:
     """Submit the claim in FILE, a JSON request; - for the standard input (X12 837).
 
-    It is sent once and never again by itself: if no answer comes, the claim may have been filed. Look for its activity
-    before submitting it again.
+    It is sent once and never again by itself. Exit code 5: no answer came, and the claim may have been filed; look for
+    its activity before submitting it again.
 
     \b
     Examples:
@@ -38,9 +43,7 @@ def submit(session: Session, source: str, as_json: bool) -> int:
     if as_json:
         session.show_json(answer)
         return _exits.DONE
-    activity_id = _within(answer, "meta", "activity_id") or _within(answer, "data", "id")
-    session.out.print(printable(f"activity {activity_id}: {state_of(_within(answer, 'data'))}"), soft_wrap=True)
-    session.note(f"follow it: pokitdok activity watch {activity_id}")
+    show_new(session, answer)
     return _exits.DONE
 
 
@@ -59,34 +62,38 @@ def status(session: Session, source: str, as_json: bool) -> int:
       {"trading_partner_id": "MOCKPAYER", "provider": {"npi": "1234567893"},
        "patient": {"id": "W000777001", "birth_date": "1984-06-17"}, "service_date": "2026-11-02"}
     """
-    answer = session.ask(CHECK_CLAIM_STATUS, body=read_object(source))
+    asked = read_object(source)
+    operation = form_for(CHECK_CLAIM_STATUS, asked)
+    answer = session.ask(operation, body=asked)
     if as_json:
         session.show_json(answer)
         return _exits.DONE
-    rows = list(_statuses(_within(answer, "data", "patient", "claims")))
-    if not rows:
+    if operation.form == "async":
+        show_new(session, answer)
+        return _exits.DONE
+    found = list(_statuses(_within(answer, "data", "patient", "claims")))
+    if not found:
         session.out.print("The payer tells of no claim.")
         return _exits.NO
-    show_rows(session.out, ("tracking id", "service date", "charged", "paid", "status"), rows)
+    about = differences([row for row, _ in found], [facts for _, facts in found])
+    rows = [(*row[:-1], "; ".join(filter(None, (row[-1], text)))) for (row, _), text in zip(found, about, strict=True)]
+    show_rows(session.out, COLUMNS, rows, amounts=("charged", "paid"), whole=("tracking id", "service date"))
     return _exits.DONE
 
 
-def _statuses(found: Any) -> Iterator[tuple[Any, ...]]:
+def _statuses(found: Any) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """The cells of each status, and all that is known of it and its claim."""
     for claim in found if isinstance(found, list) else ():
         entries: Any = _within(claim, "statuses") or ({},)
         for entry in entries:
             charged = _within(entry, "total_claim_amount") or _within(claim, "total_claim_amount")
             paid = _within(entry, "claim_payment_amount") or _within(claim, "claim_payment_amount")
             words = _within(entry, "status_category") or _within(entry, "status_code") or _within(claim, "status_code")
-            yield _within(claim, "tracking_id"), _within(claim, "service_date"), _money(charged), _money(paid), words
+            ids = in_words(_within(claim, "tracking_id")), in_words(_within(claim, "service_date"))
+            facts = {**claim, **entry} if isinstance(entry, dict) else claim
+            yield (*ids, _money(charged), _money(paid), in_words(words)), facts
 
 
 def _money(value: Any) -> str:
     amount = _within(value, "amount")
     return "" if amount is None else f"{amount} {_within(value, 'currency') or ''}".strip()
-
-
-def _within(document: Any, *keys: str) -> Any:
-    for key in keys:
-        document = document.get(key) if isinstance(document, dict) else None
-    return document

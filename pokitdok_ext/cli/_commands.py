@@ -10,7 +10,8 @@ from pokitdok_api._requests import path_segment
 from pokitdok_ext._paths import ROOT, operation_for
 
 from . import _exits
-from ._session import Session, pass_session, read_document
+from ._documents import read_document
+from ._session import Session, pass_session
 from ._tables import show_rows
 
 
@@ -20,7 +21,11 @@ def _note_json(context: click.Context, _: click.Parameter, as_json: bool) -> boo
 
 
 JSON_OPTION = click.option(
-    "--json", "as_json", is_flag=True, callback=_note_json, help="Print the answer as JSON, as it came; errors too."
+    "--json",
+    "as_json",
+    is_flag=True,
+    callback=_note_json,
+    help="Print the answer as JSON, amounts as numbers; errors as they came.",
 )
 
 
@@ -57,9 +62,10 @@ def _paths(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
 @click.option("-d", "--data", metavar="FILE", help="File with the JSON to send, - for the standard input.")
 @pass_session
 def request(session: Session, method: str, path: str, pairs: tuple[str, ...], data: str | None) -> None:
-    """Send any request and print the answer as JSON.
+    """Send any request and print the answer as it came, JSON on many lines.
 
-    PATH is what follows /api/v4. An error that the API answers is printed too, and ends in exit code 1, 3 or 4.
+    PATH is what follows /api/v4. An error that the API answers is printed too, and ends in exit code 1, 3, 4 or 5.
+    Exit code 5: the request may have been acted on; look before you repeat it.
 
     \b
     Examples:
@@ -76,7 +82,7 @@ def request(session: Session, method: str, path: str, pairs: tuple[str, ...], da
     body = None if data is None else read_document(data)
     operation, known_path = operation_for(method.upper(), path, body)
     session.as_json = True
-    session.show_json(session.ask(operation, f"{ROOT}{known_path}", body=body, params=params))
+    session.show_content(session.send(operation, f"{ROOT}{known_path}", body=body, params=params).content)
 
 
 @click.command("trading-partners")
@@ -110,7 +116,7 @@ def trading_partners(
     if not found:
         session.note("no trading partner fits")
         return _exits.NO
-    show_rows(session.out, ("id", "name", "transactions", "in use"), map(_partner, found))
+    show_rows(session.out, ("id", "name", "transactions", "in use"), map(_partner, found), whole=("id",))
     return _exits.DONE
 
 

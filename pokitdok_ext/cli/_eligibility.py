@@ -14,14 +14,18 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from pokitdok_api._operations import CHECK_ELIGIBILITY
+from pokitdok_api.models import EligibilityEnvelope
 from pokitdok_ext._client_tokens import clock_of
+from pokitdok_ext._paths import form_for
 
 from . import _batch, _exits
-from ._benefits import show_benefits
+from ._activity import show_new
+from ._benefits import show_answer
 from ._commands import JSON_OPTION
+from ._documents import read_object
 from ._journal import Journal
 from ._members import question, read_rows
-from ._session import Session, pass_session, read_object
+from ._session import Session, pass_session
 
 _ASKED_FOR = {
     "member_id": "Member id",
@@ -86,11 +90,14 @@ def eligibility(
             asked = question(values, list(service_types))
         except ValueError as error:
             raise click.UsageError(f"{error}") from None
-    answer = session.ask(CHECK_ELIGIBILITY, body=asked)
+    operation = form_for(CHECK_ELIGIBILITY, asked)
+    answer = session.ask(operation, body=asked)
     if as_json:
         session.show_json(answer)
+    elif operation.form == "async":
+        show_new(session, answer)
     else:
-        show_benefits(session.out, answer)
+        show_answer(session.out, EligibilityEnvelope.from_dict(answer).data or None)
     return _exits.NO if _batch.outcome_of(answer) == "not found" else _exits.DONE
 
 

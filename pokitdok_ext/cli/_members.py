@@ -2,13 +2,17 @@
 
 import csv
 import hashlib
+import io
 import json
+import re
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import click
+
+from ._documents import read_text
 
 MEMBER_COLUMNS = {
     "member_id": "id",
@@ -20,6 +24,8 @@ MEMBER_COLUMNS = {
     "group_number": "group_number",
 }
 """Columns and options that tell of the member, and their names in a request."""
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 COLUMNS = (*MEMBER_COLUMNS, "trading_partner", "npi", "service_types", "reference")
 
@@ -55,11 +61,8 @@ def question(values: dict[str, str | None], service_types: list[str]) -> dict[st
         raise ValueError("no trading partner: --trading-partner, or a column trading_partner")
     if not {"id", "birth_date"} & member.keys():
         raise ValueError("neither member_id nor birth_date")
-    if "birth_date" in member:
-        try:
-            date.fromisoformat(member["birth_date"])
-        except ValueError:
-            raise ValueError("birth_date is not a date like 1984-06-17") from None
+    if "birth_date" in member and not _is_date(member["birth_date"]):
+        raise ValueError("birth_date is not a date like 1984-06-17")
     asked: dict[str, Any] = {"trading_partner_id": values["trading_partner"], "member": member}
     if values.get("npi"):
         asked["provider"] = {"npi": values["npi"]}
@@ -79,13 +82,9 @@ def read_rows(file: Path, defaults: dict[str, str | None], service_types: list[s
     Raises:
         click.UsageError: A column or a row cannot be used; its number is told, never what is in it.
     """
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines(keepends=True)
-    except OSError as error:
-        raise click.UsageError(f"{file} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise click.UsageError(f"{file} is not UTF-8; save it as UTF-8") from None
-    reader = csv.reader(lines, strict=True)
+    text = read_text(file)
+    # A row may end in a bare carriage return only where all do: one that got into a cell would make two rows of it.
+    reader = csv.reader(io.StringIO(text, newline="\n" if "\n" in text else ""), strict=True)
     try:
         columns = [name.strip().lower() for name in next(reader, [])]
         _check_columns(file, columns)
@@ -95,7 +94,16 @@ def read_rows(file: Path, defaults: dict[str, str | None], service_types: list[s
             for number, cells in enumerate(filled, start=1)
         ]
     except csv.Error as error:
-        raise click.UsageError(f"{file}, line {reader.line_num}: {error}") from None
+        problem = "a carriage return in a cell that is not in quotes" if "new-line" in f"{error}" else f"{error}"
+        raise click.UsageError(f"{file}, line {reader.line_num}: {problem}") from None
+
+
+def _is_date(text: str) -> bool:
+    """Whether *text* is a day written like 1984-06-17; `date.fromisoformat` takes other forms too."""
+    try:
+        return _DATE.fullmatch(text) is not None and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _check_columns(file: Path, columns: list[str]) -> None:
@@ -110,7 +118,9 @@ def _check_columns(file: Path, columns: list[str]) -> None:
 def _cells(file: Path, number: int, columns: list[str], cells: list[str]) -> dict[str, str]:
     if len(cells) > len(columns):
         raise click.UsageError(f"{file}, row {number}: more cells than columns; is a comma not in quotes?")
-    return {name: cell.strip() for name, cell in zip(columns, cells, strict=False) if cell.strip()}
+    if len(cells) < len(columns):
+        raise click.UsageError(f"{file}, row {number}: fewer cells than columns; is a line break not in quotes?")
+    return {name: cell.strip() for name, cell in zip(columns, cells, strict=True) if cell.strip()}
 
 
 def _asked(

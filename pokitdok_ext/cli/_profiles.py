@@ -130,7 +130,7 @@ def read_private(file: Path) -> str:
         ConfigurationError: Others can, or it cannot be read.
     """
     try:
-        with file.open(encoding="utf-8") as stream:
+        with file.open(encoding="utf-8-sig") as stream:
             status = os.fstat(stream.fileno())
             if os.name == "posix" and (status.st_mode & 0o077 or status.st_uid not in {os.geteuid(), 0}):
                 mode = stat.S_IMODE(status.st_mode)

@@ -3,7 +3,9 @@
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,7 +22,7 @@ from ._session import Session
 _EPILOG = f"""\
 \b
 Start:
-  pokitdok sandbox &                          the platform is retired; this stands in for it
+  pokitdok sandbox                            in a second terminal: it stands in for the retired platform
   export POKITDOK_BASE_URL=http://127.0.0.1:8400
   export POKITDOK_CLIENT_ID=sandbox-client-id POKITDOK_CLIENT_SECRET=sandbox-client-secret
   pokitdok trading-partners --search mock
@@ -52,7 +54,39 @@ def _profile_names(context: click.Context, _: click.Parameter, begun: str) -> li
         return []
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """Ends a command that fails with lines on the error output and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; its exit code, or None for `DONE`."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            if ctx.obj.acting is not None:
+                ctx.obj.note(f"\npokitdok: {_exits.warning_for(ctx.obj.acting)}")
+            raise
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except BrokenPipeError:  # the reader has gone, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return _exits.DONE
+        except Exception as error:  # noqa: BLE001 - whatever broke, its text could quote a patient
+            return _failed(ctx.obj, error)
+
+
+def _failed(session: Session, error: Exception) -> int:
+    code = _exits.code_for(error)
+    session.note(f"pokitdok: {_exits.text_for(error, shown=session.as_json)}")
+    if session.acting is not None:
+        session.note(f"pokitdok: {_exits.warning_for(session.acting, error)}")
+    if code == _exits.BUG and os.environ.get("POKITDOK_TRACEBACK"):
+        raise error  # for whoever looks for the fault; its last line may quote a patient
+    return code if session.acting is None else _exits.MAY_HAVE_ACTED
+
+
+@click.group(
+    cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.option(
     "--profile", metavar="NAME", envvar="POKITDOK_PROFILE", help="Profile to use.", shell_complete=_profile_names
 )
@@ -96,7 +130,10 @@ for command in (token, request, eligibility, claims, activity, trading_partners,
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; errors become a line on the error output and an exit code."""
+    """Run the command line and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the locale cannot write ends no command
     try:
         code = pokitdok.main(args=arguments, prog_name="pokitdok", standalone_mode=False)
     except click.ClickException as error:
@@ -105,12 +142,4 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         print("Interrupted.", file=sys.stderr)
         return _exits.INTERRUPTED
-    except BrokenPipeError:  # the reader has gone, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _exits.DONE
-    except Exception as error:
-        if _exits.code_for(error) == _exits.BUG and os.environ.get("POKITDOK_TRACEBACK"):
-            raise  # for whoever looks for the fault; its last line may quote a patient
-        print(f"pokitdok: {_exits.text_for(error)}", file=sys.stderr)
-        return _exits.code_for(error)
     return code if isinstance(code, int) else _exits.DONE

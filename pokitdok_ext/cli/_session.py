@@ -3,9 +3,10 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ from rich.console import Console
 
 from pokitdok_api._operations import Operation
 from pokitdok_api._requests import RequestParts, query
-from pokitdok_api.errors import APIError
+from pokitdok_api.errors import APIError, InvalidResponseError
+from pokitdok_api.types import Response
 from pokitdok_ext._client import ConnectedClient, connect
 from pokitdok_ext._errors import ConfigurationError
 from pokitdok_ext._file_store import FileStore
 
-from . import _profiles
+from . import _exits, _profiles
+from ._documents import decoded, with_numbers
+from ._tables import printable
 
 _PIPE_WIDTH = 400
 
@@ -37,7 +41,9 @@ class Session:
         client_id: What `--client-id` says.
         timeout: Seconds for a request.
         keeps_token: Whether the token is kept in a file for the next run.
-        as_json: Whether an error of the API is shown as JSON too.
+        as_json: Whether an error of the API is shown too.
+        acting: The operation of a request that acts, from when it is sent until it is known that it was not acted on;
+            a command that fails with it set has to say so.
     """
 
     profile_name: str | None
@@ -47,6 +53,7 @@ class Session:
     timeout: float
     keeps_token: bool = True
     as_json: bool = False
+    acting: Operation | None = None
 
     @cached_property
     def out(self) -> Console:
@@ -92,7 +99,9 @@ class Session:
             )
         base_url = self.base_url or self.profile.base_url
         store = FileStore() if self.keeps_token else None
-        return connect(client_id, self._secret(client_id), base_url=base_url, timeout=self.timeout, store=store)
+        return connect(
+            client_id, self._secret(client_id), base_url=base_url, timeout=self.timeout, store=store, decode=decoded
+        )
 
     def close(self) -> None:
         """Close the client, if one was made."""
@@ -116,32 +125,71 @@ class Session:
         """The token itself."""
         return self.client.tokens.manager.get().value.reveal()
 
+    def send(
+        self, operation: Operation, path: str | None = None, *, body: Any = None, params: Iterable[tuple[str, Any]] = ()
+    ) -> Response[Any]:
+        """Send a request of *operation*; the answer has its bytes and what they say, None where there is no content.
+
+        Raises:
+            PokitDokError: The API refuses it, its answer is not JSON, or there is no token.
+            httpx.HTTPError: There is no answer.
+        """
+        client, parts = self.client, _parts(operation, path, body, params)
+        self.acting = operation if operation.retry == "unsafe" else None
+        try:
+            return client.call(parts, _as_it_is)
+        except InvalidResponseError as error:
+            if error.status_code == HTTPStatus.NO_CONTENT:
+                return Response(error.status_code, {}, b"", None)
+            self._show_error(error)
+            raise
+        except Exception as error:
+            if not _exits.acted(operation, error):
+                self.acting = None
+            if isinstance(error, APIError):
+                self._show_error(error)
+            raise
+
     def ask(
         self, operation: Operation, path: str | None = None, *, body: Any = None, params: Iterable[tuple[str, Any]] = ()
     ) -> Any:
-        """Send a request of *operation* and return the decoded answer as it is.
-
-        Raises:
-            PokitDokError: The API refuses it, or there is no token.
-            httpx.HTTPError: There is no answer.
-        """
-        try:
-            return self.client.call(_parts(operation, path, body, params), _as_it_is).parsed
-        except APIError as error:
-            if self.as_json and error.body is not None:
-                self.show_json(error.body.to_dict())
-            raise
+        """As `send`, for what the answer says."""
+        return self.send(operation, path, body=body, params=params).parsed
 
     async def aask(self, operation: Operation, *, body: Any) -> Any:
         """As `ask`, on the running event loop; an error is raised and nothing shown."""
         return (await self.client.acall(_parts(operation, None, body, ()), _as_it_is)).parsed
 
     def show_json(self, document: Any) -> None:
-        """Write *document* to the output: coloured in a terminal, plain in a pipe."""
+        """Write *document* to the output: coloured in a terminal, plain in a pipe. Amounts of money are numbers."""
+        self._print_json(with_numbers(document))
+
+    def show_content(self, content: bytes) -> None:
+        """Write an answer to the output as it came; if it is JSON, on many lines."""
+        try:
+            document = decoded(content)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            self._print_json(document)
+            return
         if self.out.is_terminal:
-            self.out.print_json(data=document)
+            text = printable(content.decode("utf-8", "backslashreplace").replace("\r\n", "\n"))
+            self.out.print(text.rstrip("\n"), soft_wrap=True)
+        elif content:
+            click.echo(content, nl=not content.endswith(b"\n"))
+
+    def _print_json(self, document: Any) -> None:
+        if self.out.is_terminal:
+            self.out.print_json(data=document, ensure_ascii=not self.out.encoding.startswith("utf"))
         else:
             click.echo(json.dumps(document, indent=2))
+
+    def _show_error(self, error: APIError | InvalidResponseError) -> None:
+        body = getattr(error, "body", None)
+        content = getattr(error, "content", b"" if body is None else json.dumps(body.to_dict()).encode())
+        if self.as_json and content:
+            self.show_content(content)
 
     def note(self, text: str) -> None:
         """Write a line beside the output."""
@@ -161,44 +209,6 @@ def _parts(operation: Operation, path: str | None, body: Any, params: Iterable[t
 
 def _as_it_is(document: Any) -> Any:
     return document
-
-
-def printable(value: object) -> str:
-    """*value* as text without control characters: what a server sends must not steer a terminal."""
-    text = "" if value is None else str(value)
-    return "".join(sign if sign.isprintable() or sign in "\n " else "\N{REPLACEMENT CHARACTER}" for sign in text)
-
-
-def read_document(source: str) -> Any:
-    """The JSON of a file, or of the standard input for `-`.
-
-    Raises:
-        click.UsageError: It cannot be read or is not JSON. Its content is not quoted: it may be a patient's.
-    """
-    name = "the standard input" if source == "-" else source
-    try:
-        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
-    except OSError as error:
-        raise click.UsageError(f"{name} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise click.UsageError(f"{name} is not UTF-8") from None
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-    raise click.UsageError(f"{name} is not JSON: {place}")
-
-
-def read_object(source: str) -> dict[str, Any]:
-    """As `read_document`, for a JSON object.
-
-    Raises:
-        click.UsageError: It is another kind of JSON.
-    """
-    document = read_document(source)
-    if not isinstance(document, Mapping):
-        raise click.UsageError(f"{'the standard input' if source == '-' else source} holds no JSON object")
-    return dict(document)
 
 
 pass_session = click.make_pass_decorator(Session)

@@ -67,8 +67,9 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def pokitdok(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     """Runs the command."""
 
-    def run(*arguments: str, stdin: str = "") -> Ran:
-        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+    def run(*arguments: str, stdin: str | bytes = "") -> Ran:
+        content = stdin.encode() if isinstance(stdin, str) else stdin
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content), encoding="latin-1"))
         capfd.readouterr()
         code = main(arguments)
         return Ran(code, *capfd.readouterr())
