@@ -111,8 +111,9 @@ def _finding_of_api_error(error: APIError) -> Finding:
 def finding_of_exception(error: Exception) -> Finding:
     """What the exception that a call raised says about its request.
 
-    A success that cannot be read is unknown, and so is what neither this package nor httpx raised. Errors of the
-    configuration and of tokens are final: they come up before a request is sent, or after a 401 refused it.
+    Every 5xx is unknown, also those that are not sent again; so is a success that cannot be read, and what neither this
+    package nor httpx raised. Errors of the configuration and of tokens are final: they come up before a request is
+    sent, or after a 401 refused it.
     """
     if isinstance(error, APIError):
         return _finding_of_api_error(error)

@@ -6,6 +6,7 @@ and the form of its dates. The list is in data/x12.yaml.
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -136,8 +137,8 @@ def _segment_error(flaw: Flaw) -> dict[str, Any]:
 
 
 def _is_date(text: str) -> bool:
+    """Tell whether a text is a day in X12's D8, such as 19840617; `date.fromisoformat` takes week dates too."""
     try:
-        date.fromisoformat(text)
+        return re.fullmatch("[0-9]{8}", text) is not None and bool(date.fromisoformat(text))
     except ValueError:
         return False
-    return len(text) == 8

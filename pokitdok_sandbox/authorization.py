@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from pokitdok_sandbox import tokens
 from pokitdok_sandbox.applications import Application, allows_redirect
+from pokitdok_sandbox.reading import is_unicode
 from pokitdok_sandbox.wire import mark
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class ConsentPage:
         decision: str = self._world.settings.consent
         if request.method == "POST":
             form = await request.form()
-            values |= {name: value for name, value in form.items() if isinstance(value, str)}
+            values |= {name: value for name, value in form.items() if isinstance(value, str) and is_unicode(value)}
             decision = values.get("decision", decision)
         return mark(self._answer(values, decision), evidence="inferred", warnings=[])
 

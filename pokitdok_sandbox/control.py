@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from pokitdok_sandbox.reading import document_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,8 +91,8 @@ def routes(world: World, seed: Callable[[World], None]) -> list[Route]:
 
 def _typed(body: bytes, types: dict[str, tuple[type, ...]]) -> dict[str, Any]:
     try:
-        values = json.loads(body)
-    except (ValueError, RecursionError):
+        values = document_of(body)
+    except ValueError:
         values = None
     if not isinstance(values, dict):
         raise ValueError(f"send a JSON object; it may have: {', '.join(types)}")  # noqa: TRY004 - the caller's mistake

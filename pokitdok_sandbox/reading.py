@@ -48,10 +48,11 @@ async def receive(request: Request) -> Received:
     if media_type == MULTIPART:
         try:
             async with request.form() as form:
-                parts = {
+                read = {
                     name: part if isinstance(part, str) else (await part.read()).decode("utf-8", "replace")
                     for name, part in form.items()
                 }
+            parts = read if all(is_unicode(text) for part in read.items() for text in part) else None
         except HTTPException:  # how Starlette says that it is malformed; whoever reads the body finds None
             pass
     return Received(media_type, content, parts)
@@ -93,8 +94,8 @@ def fields_of(operation: Operation, received: Received) -> dict[str, str]:
     """
     if JSON in operation.bodies and received.media_type.endswith("json"):
         try:
-            body = json.loads(received.content)
-        except (ValueError, RecursionError):
+            body = document_of(received.content)
+        except ValueError:
             body = None
         return {name: value for name, value in body.items() if isinstance(value, str)} if isinstance(body, dict) else {}
     return dict(parse_qsl(received.content.decode("utf-8", "replace"), keep_blank_values=True))
@@ -149,8 +150,10 @@ def form_asked_for(operation: Operation, accept: str) -> str:
 def _read(media_type: str, received: Received) -> Any:
     if media_type.endswith("json"):  # also vnd.pokitdok.v4+edi-x12-json, which is older than RFC 6839 would have it
         try:
-            return json.loads(received.content, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
+            return document_of(received.content)
+        except UnicodeEncodeError:
+            raise invalid({"body": ["Holds a lone surrogate, which is no character."]}) from None
+        except ValueError:
             raise invalid({"body": ["Not JSON."]}) from None
     if media_type == MULTIPART:
         if received.parts is None:
@@ -163,6 +166,31 @@ def _read(media_type: str, received: Received) -> Any:
     if not text.strip():
         raise invalid({"body": [REQUIRED]})
     return text
+
+
+def document_of(content: bytes) -> Any:
+    """Return what JSON (RFC 8259) says.
+
+    Raises:
+        ValueError: It is none, or is nested too deeply.
+        UnicodeEncodeError: It holds a lone surrogate. What the platform answered to one is not known.
+    """
+    try:
+        document = json.loads(content, parse_constant=_no_constant)
+        if not content.isascii() or b"\\u" in content:
+            json.dumps(document, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return document
+
+
+def is_unicode(text: str) -> bool:
+    """Tell whether a text is free of lone surrogates, which a form in an odd charset can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _essence(media_range: str) -> str:

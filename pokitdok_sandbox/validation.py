@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from datetime import datetime
 from functools import lru_cache
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pokitdok_sandbox.contract import Contract
 
 URN = "urn:contract"
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:")
 
 MESSAGES = {
     "required": REQUIRED,
@@ -128,12 +130,11 @@ def _put(messages: dict[str, Any], path: list[str], text: str) -> None:
 
 
 def _is_wire_time(text: str) -> bool:
-    """Tell whether a date-time fits: ISO 8601, and unlike RFC 3339 the zone may be missing, as on the wire."""
+    """Tell whether a date-time fits: RFC 3339, but the zone may be missing, as on the wire."""
     try:
-        datetime.fromisoformat(text)
+        return _DAY.match(text) is not None and bool(datetime.fromisoformat(text))
     except ValueError:
         return False
-    return "T" in text
 
 
 def _without_code_lists(node: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -24,19 +25,33 @@ def test_demo_gives_its_facts_to_a_program() -> None:
     assert facts["token_requests"] == 1
     assert facts["trading_partners"] > 1
     assert facts["eligibility"]["valid_request"] is True
-    assert facts["eligibility"]["benefits"]
+    amounts = {(row["benefit"], row["about"]): (row["amount"], row["unit"]) for row in facts["eligibility"]["benefits"]}
+    assert amounts["copay", "PRIMARY CARE"] == (25, "USD")
+    assert amounts["copay", "SPECIALIST"] == (45, "USD")
+    assert {2387.25, 2500} <= {row["amount"] for row in facts["eligibility"]["benefits"]}
     states = facts["claim"]["states"]
     assert states[-1] == "completed"
     assert {"scheduled", "transmitting", "waiting"} < set(states)
+    assert facts["claim"]["payment"] == {"paid": 51.0, "charged": 60.0, "currency": "USD"}
 
 
-def test_demo_shows_a_table_the_states_and_what_to_do_next() -> None:
-    result = subprocess.run(DEMO, capture_output=True, text=True, timeout=60, check=False)
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_demo_shows_a_table_the_states_and_what_to_do_next(encoding: str) -> None:
+    environment = os.environ | {"COLUMNS": "80", "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    result = subprocess.run(DEMO, capture_output=True, encoding=encoding, env=environment, timeout=60, check=False)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert "token requests: 1" in lines
-    for part in ("deductible", "scheduled", "completed", "source .venv/bin/activate", "python -m pokitdok_sandbox"):
+    for part in ("2387.25 USD", "copay: SPECIALIST", "scheduled", "completed", "source .venv/bin/activate"):
         assert any(part in line for line in lines), part
+    assert any("python -m pokitdok_sandbox" in line and "in a second terminal" in line for line in lines)
+    begin, end = lines.index("2. Benefits of Nora Quill (invented)"), lines.index("3. A claim, followed to its end")
+    table = lines[begin + 1 : end]
+    assert len(table) < 30, "a line for each benefit"
+    assert max(map(len, table)) <= 80
+    assert not any("\u2026" in line for line in table)
+    claim = [line for line in lines[: lines.index("token requests: 1")] if line.startswith("   ")]
+    assert claim[-1] == "   paid          51.00 USD of 60.00 USD"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process on Windows")

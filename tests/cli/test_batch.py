@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -82,6 +83,32 @@ def test_row_becomes_a_question(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("sign", ["\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"])
+@pytest.mark.parametrize("quoted", [True, False])
+def test_sign_that_only_python_takes_for_a_line_break_stays_in_its_cell(
+    tmp_path: Path, sign: str, quoted: bool
+) -> None:
+    name = f'"An{sign}na, Lea"' if quoted else f"An{sign}na"
+    text = f"member_id,first_name\nW1,{name}\nW2,Ben\n"
+    rows = read_rows(csv_of(tmp_path, text), {"trading_partner": "P"}, [])
+    assert [row.question["member"] for row in rows] == [
+        {"id": "W1", "first_name": name.strip('"')},
+        {"id": "W2", "first_name": "Ben"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ending", "inside"), [*itertools.product(["\n", "\r\n"], ["\n", "\r\n", "\r"]), ("\r", "\r")], ids=ascii
+)
+def test_line_break_in_quotes_stays_in_its_cell(tmp_path: Path, ending: str, inside: str) -> None:
+    text = ending.join(["member_id,first_name", f'W1,"An{inside}na"', "W2,Ben", ""])
+    rows = read_rows(csv_of(tmp_path, text), {"trading_partner": "P"}, [])
+    assert [row.question["member"] for row in rows] == [
+        {"id": "W1", "first_name": f"An{inside}na"},
+        {"id": "W2", "first_name": "Ben"},
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -90,11 +117,17 @@ def test_row_becomes_a_question(tmp_path: Path) -> None:
         ("member_id,member_id\nW1,canary\n", "twice"),
         ("member_id\nW1\ncanary,2\n", "row 2: more cells than columns"),
         ("member_id,first_name\nW1,\n,canary\n", "row 2: neither member_id nor birth_date"),
+        ("member_id,first_name\nW1,a\ncanary\n", "row 2: fewer cells than columns; is a line break not in quotes?"),
+        ("member_id,first_name\nW1,can\rary\nW2,\n", "line 2: a carriage return in a cell that is not in quotes"),
+        ("birth_date\n19840617\n", "row 1: birth_date is not a date like 1984-06-17"),
+        ("birth_date\n1984-W24-7\n", "row 1: birth_date is not a date like 1984-06-17"),
+        ("birth_date\n1984-169\n", "row 1: birth_date is not a date like 1984-06-17"),
+        ("birth_date\n1984-02-30\n", "row 1: birth_date is not a date like 1984-06-17"),
+        ("birth_date\n\u0661984-06-17\n", "row 1: birth_date is not a date like 1984-06-17"),
         ("birth_date\n03/09/1984\n", "row 1: birth_date is not a date like 1984-06-17"),
         ('member_id\n"canary\n', "line 2: "),
-        (b"member_id\n\xffcanary\n", "is not UTF-8"),
+        (b"member_id\n\xffcanary\n", "is not UTF-8 (byte 10, counted from 0)"),
     ],
-    ids=["empty", "column", "column twice", "cells", "nobody", "date", "quotes", "encoding"],
 )
 def test_file_that_cannot_be_asked_is_refused_before_anything_is_sent(
     connected: Sandbox, pokitdok: Run, tmp_path: Path, text: str | bytes, told: str
@@ -198,6 +231,19 @@ def test_row_that_never_gets_an_answer_is_left_for_another_run(bench: Bench) -> 
     assert (result.left, bench.asked["W000000007"]) == (1, _batch.ROUNDS)
     assert bench.run(lambda *_: ACTIVE).left == 0
     assert sorted(bench.rows_written()) == list(range(1, 11))
+
+
+@pytest.mark.parametrize("error", [httpx.DecodingError("x"), httpx.ProxyError("x"), httpx.TooManyRedirects("x")])
+def test_failure_of_any_kind_on_the_way_costs_one_row_only(bench: Bench, error: Exception) -> None:
+    result = bench.run(lambda member, _: error if member.endswith("7") else ACTIVE)
+    assert sorted(bench.rows_written()) == [1, 2, 3, 4, 5, 6, 8, 9, 10]
+    assert (result.error, result.left, bench.asked["W000000007"]) == (None, 1, _batch.ROUNDS)
+
+
+def test_money_in_the_output_is_a_number(bench: Bench) -> None:
+    bench.run(lambda *_: {"data": {"coverage": {"copay": [{"copayment": {"amount": "25.50", "currency": "USD"}}]}}})
+    [copayment] = lines_of(bench.output)[0]["answer"]["data"]["coverage"]["copay"]
+    assert copayment == {"copayment": {"amount": 25.5, "currency": "USD"}}
 
 
 def test_run_stops_when_the_credits_are_spent(bench: Bench) -> None:

@@ -56,7 +56,8 @@ def test_help_teaches_by_example(pokitdok: Run, name: str) -> None:
 
 def test_help_shows_the_exit_codes(pokitdok: Run) -> None:
     shown = {int(code) for code in re.findall(r"^ +(\d+) {2,}", pokitdok("--help").out, re.MULTILINE)}
-    assert shown == {_exits.DONE, _exits.NO, _exits.USAGE, _exits.CREDENTIALS, _exits.LATER, _exits.INTERRUPTED}
+    codes = {value for name, value in vars(_exits).items() if name.isupper() and isinstance(value, int)}
+    assert shown == codes - {_exits.BUG}
 
 
 def test_examples_of_the_help_are_options_there_are() -> None:
@@ -209,7 +210,15 @@ def test_eligibility_says_no_in_words_and_by_its_code(
     assert ran.out.splitlines()[0].startswith(first_line)
 
 
-def test_eligibility_as_json_is_the_answer_as_it_came(connected: Sandbox, pokitdok: Run, tmp_path: Path) -> None:
+def test_eligibility_that_is_asked_for_later_is_an_activity(connected: Sandbox, pokitdok: Run) -> None:
+    asked = json.dumps({**example("/api/v4/eligibility/"), "async": True})
+    ran = pokitdok("eligibility", "--from", "-", stdin=asked)
+    assert ran.code == 0
+    [activity_id] = re.findall(r"^activity ([0-9a-f]{24}): ", ran.out)
+    assert f"pokitdok activity watch {activity_id}" in ran.err
+
+
+def test_eligibility_as_json_is_the_answer(connected: Sandbox, pokitdok: Run, tmp_path: Path) -> None:
     file = tmp_path / "question.json"
     file.write_text(json.dumps(example("/api/v4/eligibility/")))
     ran = pokitdok("eligibility", "--from", str(file), "--json")
@@ -233,6 +242,7 @@ def test_refusal_names_the_field_and_no_patient(connected: Sandbox, pokitdok: Ru
         ((), "no trading partner"),
         (("-t", "MOCKPAYER"), "neither member_id nor birth_date"),
         (("-t", "MOCKPAYER", "--birth-date", "17.6.1984"), "birth_date is not a date"),
+        (("-t", "MOCKPAYER", "--birth-date", "19840617"), "birth_date is not a date"),
         (("--from", "-"), "the standard input is not JSON: line 1, column 2"),
     ],
 )
@@ -313,7 +323,7 @@ def test_no_base_url_shows_how_to_start_the_sandbox(pokitdok: Run, monkeypatch: 
     monkeypatch.setenv("POKITDOK_CLIENT_SECRET", "y")
     ran = pokitdok("token")
     assert ran.code == _exits.USAGE
-    assert "python -m pokitdok_sandbox" in ran.err
+    assert "in a second terminal:\n    python -m pokitdok_sandbox" in ran.err
 
 
 def test_wrong_secret_ends_with_its_own_code(
@@ -364,7 +374,7 @@ def test_fault_of_the_command_names_its_place_and_no_value(
     def broken(*_: Any) -> Any:
         raise KeyError("Canary, the patient")
 
-    monkeypatch.setattr("pokitdok_ext.cli._eligibility.show_benefits", broken)
+    monkeypatch.setattr("pokitdok_ext.cli._eligibility.show_answer", broken)
     ran = pokitdok("eligibility", *MEMBER, "W100000001")
     assert ran.code == _exits.BUG
     assert "unexpected KeyError at" in ran.err

@@ -171,7 +171,9 @@ def test_json_has_colours_in_a_terminal_that_wants_them(
     assert json.loads(shown[shown.index("{") :])["data"]["id"] == "MOCKPAYER"
 
 
-@pytest.mark.parametrize(("columns", "shown"), [(30, "amount: 2387.25 USD"), (100, "│ 2387.25 USD │")])
+@pytest.mark.parametrize(
+    ("columns", "shown"), [(30, "amount: 2387.25 USD"), (80, "remaining       2387.25 USD"), (100, "│  2387.25 USD │")]
+)
 def test_benefits_fit_the_window(connected: Sandbox, columns: int, shown: str) -> None:
     with Terminal("eligibility", *PARTNER, "--member-id", "W100000001", columns=columns) as terminal:
         assert terminal.end() == 0

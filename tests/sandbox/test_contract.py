@@ -15,7 +15,7 @@ from pokitdok_sandbox.app import HANDLERS
 from pokitdok_sandbox.calls import Answer, Call, Handler
 from pokitdok_sandbox.contract import JSON, Contract, ContractError, load_contract
 from pokitdok_sandbox.samples import sample
-from pokitdok_sandbox.validation import Validation
+from pokitdok_sandbox.validation import Validation, _is_wire_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,3 +165,21 @@ def test_evidence_comes_from_the_status_and_then_from_the_operation(contract: Co
     assert operations["check_eligibility"].evidence_for(500) == "recorded"
     assert operations["check_eligibility"].evidence_for(422) == "documented"
     assert operations["check_eligibility"].evidence_for(418) == "inferred"
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("2026-11-02T09:30:00", True),
+        ("2026-11-02T09:30:00.120000", True),
+        ("2026-11-02T09:30:00Z", True),
+        ("2026-11-02T09:30:00+05:00", True),
+        ("2026-11-02 09:30:00", False),
+        ("2026-11-02", False),
+        ("20261102T093000", False),
+        ("2026-W45-1T09:30:00", False),
+        ("2026-02-30T09:30:00", False),
+    ],
+)
+def test_date_time_is_written_as_on_the_wire(text: str, fits: bool) -> None:
+    assert _is_wire_time(text) is fits

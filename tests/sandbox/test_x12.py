@@ -252,6 +252,7 @@ def broken(change: tuple[str, str]) -> str:
         (("NM1*PR*2*MOCK PAYER*****PI*MOCKPAYER~", "NM1*PR*2*MOCK PAYER~"), ["5"], ("NM1", 4, "9", "1")),
         (("NM1*1P*1*", "NM1*XX*1*"), ["5"], ("NM1", 17, None, "3")),
         (("DMG*D8*19660430*F", "DMG*D8*19661330*F"), ["5"], ("DMG", 10, "2", "8")),
+        (("DMG*D8*19660430*F", "DMG*D8*1966W176*F"), ["5"], ("DMG", 10, "2", "8")),
     ],
 )
 async def test_what_breaks_the_rules_of_x12_is_refused_with_the_digest_of_a_999_and_not_billed(
