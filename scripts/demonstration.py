@@ -24,6 +24,7 @@ from pokitdok_api.models import (
     Activity,
     ApplicationData,
     Claim,
+    ClaimPayment,
     ClaimPaymentResult,
     ClaimProvider,
     ClaimRequest,
@@ -206,7 +207,8 @@ def follow_claim(client: Client, console: Console) -> tuple[list[str], dict[str,
 
 def payment_of(result: ClaimPaymentResult) -> dict[str, Any]:
     """What the payer pays for the claim, and of what."""
-    paid = expect(result.claim_payments or [], "payment of the claim")[0]
+    payments: list[ClaimPayment] = result.claim_payments or []
+    paid = expect(payments, "payment of the claim")[0]
     amount: Money = expect(paid.payment_amount, "amount")
     charged: Money = expect(paid.total_charge_amount, "charge")
     return {

@@ -186,10 +186,8 @@ class Session:
             click.echo(json.dumps(document, indent=2))
 
     def _show_error(self, error: APIError | InvalidResponseError) -> None:
-        body = getattr(error, "body", None)
-        content = getattr(error, "content", b"" if body is None else json.dumps(body.to_dict()).encode())
-        if self.as_json and content:
-            self.show_content(content)
+        if self.as_json and error.content:
+            self.show_content(error.content)
 
     def note(self, text: str) -> None:
         """Write a line beside the output."""
