@@ -24,7 +24,6 @@ from pokitdok_api.models import (
     Activity,
     ApplicationData,
     Claim,
-    ClaimPayment,
     ClaimPaymentResult,
     ClaimProvider,
     ClaimRequest,
@@ -207,8 +206,7 @@ def follow_claim(client: Client, console: Console) -> tuple[list[str], dict[str,
 
 def payment_of(result: ClaimPaymentResult) -> dict[str, Any]:
     """What the payer pays for the claim, and of what."""
-    payments: list[ClaimPayment] = result.claim_payments or []
-    paid = expect(payments, "payment of the claim")[0]
+    [paid] = result.claim_payments or []
     amount: Money = expect(paid.payment_amount, "amount")
     charged: Money = expect(paid.total_charge_amount, "charge")
     return {

@@ -5,6 +5,7 @@ content is not quoted, since it may be a patient's.
 """
 
 import json
+import os
 import re
 import sys
 from decimal import Decimal
@@ -49,11 +50,13 @@ def read_document(source: str) -> Any:
     """
     name, text = name_of(source), read_text(source)
     try:
-        document = json.loads(text, parse_constant=_no_constant)
+        document = json.loads(text, parse_float=_exact, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         problem = f"is not JSON: line {error.lineno}, column {error.colno}"
-    except ValueError as error:  # also a whole number of thousands of digits
-        problem = f"is not JSON: {error}" if isinstance(error, _ConstantError) else "is not JSON: a number is too long"
+    except _NumberError as error:
+        problem = str(error)
+    except ValueError:
+        problem = "holds a number of thousands of digits"
     except RecursionError:
         problem = "is nested too deeply"
     else:
@@ -82,12 +85,40 @@ def name_of(source: str | Path) -> str:
     return "the standard input" if source == "-" else str(source)
 
 
-class _ConstantError(ValueError):
-    """NaN or Infinity, which JSON does not have."""
+def in_unicode(text: str) -> str:
+    """*text* from the command line or a prompt, as it was typed.
+
+    Under a locale such as C, Python makes lone surrogates of all bytes that are not ASCII (PEP 383). They are UTF-8.
+
+    Raises:
+        click.UsageError: They are not.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        pass
+    else:
+        return text
+    try:
+        return os.fsencode(text).decode()
+    except UnicodeError:
+        problem = "an argument or an answer is not UTF-8"
+    raise click.UsageError(problem)
+
+
+class _NumberError(ValueError):
+    """A number that JSON does not have, or that would be sent as another one."""
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise _ConstantError(f"{name} is no JSON number")
+    raise _NumberError(f"is not JSON: {name} is no number")
+
+
+def _exact(text: str) -> float:
+    value = _number(text)
+    if isinstance(value, str):
+        raise _NumberError("holds a number with more digits than are kept: write it as text, in quotes")
+    return value
 
 
 # ---------------------------------------------------------------- answers

@@ -22,7 +22,7 @@ from . import _batch, _exits
 from ._activity import show_new
 from ._benefits import show_answer
 from ._commands import JSON_OPTION
-from ._documents import read_object
+from ._documents import in_unicode, read_object
 from ._journal import Journal
 from ._members import question, read_rows
 from ._session import Session, pass_session
@@ -84,7 +84,8 @@ def eligibility(
         values = member | _defaults(session, trading_partner, npi)
         if not any(member.values()) and sys.stdin.isatty():
             values |= {
-                name: click.prompt(text, default="", show_default=False, err=True) for name, text in _ASKED_FOR.items()
+                name: in_unicode(click.prompt(text, default="", show_default=False, err=True))
+                for name, text in _ASKED_FOR.items()
             }
         try:
             asked = question(values, list(service_types))

@@ -16,6 +16,7 @@ from . import _exits, _profiles
 from ._activity import activity
 from ._claims import claims
 from ._commands import completion, request, sandbox, token, trading_partners
+from ._documents import in_unicode
 from ._eligibility import eligibility
 from ._session import Session
 
@@ -135,7 +136,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the locale cannot write ends no command
     try:
-        code = pokitdok.main(args=arguments, prog_name="pokitdok", standalone_mode=False)
+        given = [in_unicode(each) for each in (sys.argv[1:] if arguments is None else arguments)]
+        code = pokitdok.main(args=given, prog_name="pokitdok", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return _exits.USAGE

@@ -30,13 +30,13 @@ LOCALES = {
 }
 
 
-def command(*arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
+def command(*arguments: str | bytes, locale: str = "UTF-8", stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LC_", "LANG"))}
     return subprocess.run(
         [sys.executable, "-m", "pokitdok_ext.cli", *arguments],
         input=stdin,
         capture_output=True,
-        env=variables | environment,
+        env=variables | LOCALES[locale],
         timeout=60,
         check=False,
     )
@@ -51,7 +51,7 @@ def test_standard_input_is_utf_8_whatever_the_locale(server: Any, locale: str, m
     server.answer = server.http_answer(b'{"data": {"id": "1", "state": {"name": "init"}}}')
     claim = {"subscriber": {"first_name": NAME}}
     stdin = mark + json.dumps(claim, ensure_ascii=False).encode()
-    ran = command("claims", "submit", "-", stdin=stdin, **LOCALES[locale])
+    ran = command("claims", "submit", "-", stdin=stdin, locale=locale)
     assert ran.returncode == 0, ran.stderr
     assert [json.loads(body) for body in server.bodies] == [claim]
 
@@ -72,11 +72,13 @@ def test_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
         (b'{"n": 1,\n "name": "Canary\\ud800"}', f"{HALF} in line 2, column 17"),
         (b'{"\\uDC00": "Canary"}', f"{HALF} in line 1, column 3"),
         (b'["\\\\\\ud83d", "Canary"]', f"{HALF} in line 1, column 5"),
-        (b'{"amount": NaN, "name": "Canary"}', "is not JSON: NaN is no JSON number"),
+        (b'{"amount": NaN, "name": "Canary"}', "is not JSON: NaN is no number"),
+        (b'{"amount": 1e400}', "holds a number with more digits than are kept"),
+        (b'{"amount": 12345678901234.56789}', "holds a number with more digits than are kept"),
         (b'{"name": "Canary"', "is not JSON: line 1, column 18"),
         (b"", "is not JSON: line 1, column 1"),
         (b"[" * 100_000, "is nested too deeply"),
-        (b"[" + b"1" * 5000 + b"]", "is not JSON: a number is too long"),
+        (b"[" + b"1" * 5000 + b"]", "holds a number of thousands of digits"),
     ],
 )
 def test_document_that_cannot_be_sent_is_refused_by_its_place(
@@ -87,6 +89,19 @@ def test_document_that_cannot_be_sent_is_refused_by_its_place(
     assert f"the standard input {told}" in ran.err
     assert "Canary" not in ran.err
     assert server.bodies == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="arguments are UTF-16 there")
+@pytest.mark.parametrize("locale", LOCALES)
+def test_arguments_are_utf_8_under_a_locale_without_it(server: Any, locale: str) -> None:
+    server.answer = server.http_answer(b'{"data": {"valid_request": true}}')
+    member = ("--birth-date", "1984-06-17", "--last-name")
+    ran = command("eligibility", "-t", "MOCKPAYER", *member, NAME, locale=locale)
+    assert ran.returncode == 0, ran.stderr
+    assert [json.loads(body)["member"]["last_name"] for body in server.bodies] == [NAME]
+    ran = command("eligibility", "-t", "MOCKPAYER", *member, b"Canary\xe9", locale="C")
+    assert (ran.returncode, ran.stdout, b"is not UTF-8" in ran.stderr, b"Canary" in ran.stderr) == (2, b"", True, False)
+    assert len(server.bodies) == 1
 
 
 @pytest.mark.parametrize("text", [r'"\ud83d\ude00"', r'"\\ud800"', r'"\\\\ud800"', r'"\uD83D\uDE00 \n"'])
@@ -115,18 +130,18 @@ def test_profiles_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
 def test_output_does_not_die_of_what_the_locale_cannot_write(server: Any, locale: str) -> None:
     partner = {"data": {"id": "X", "name": NAME, "supported_transactions": ["270"]}}
     server.answer = server.http_answer(json.dumps(partner).encode())
-    ran = command("trading-partners", "X", **LOCALES[locale])
+    ran = command("trading-partners", "X", locale=locale)
     assert (ran.returncode, ran.stderr) == (0, b"")
     encoding = "ascii" if locale.startswith("C") else locale
     assert NAME.encode(encoding, "backslashreplace") in ran.stdout
-    ran = command("trading-partners", "X", "--json", **LOCALES[locale])
+    ran = command("trading-partners", "X", "--json", locale=locale)
     assert json.loads(ran.stdout) == partner
 
 
 @pytest.mark.parametrize("locale", LOCALES)
 def test_table_of_benefits_is_shown_in_every_locale(connected: Any, locale: str) -> None:
     member = ("-t", "MOCKPAYER", "--npi", "1234567893", "--member-id", "W100000001")
-    ran = command("eligibility", *member, **LOCALES[locale])
+    ran = command("eligibility", *member, locale=locale)
     assert (ran.returncode, ran.stderr) == (0, b"")
     assert b"2387.25 USD" in ran.stdout
     assert ran.stdout.isascii() is (locale != "UTF-8")

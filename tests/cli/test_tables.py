@@ -64,7 +64,7 @@ def printed(width: int, show: Callable[[Console], None], encoding: str = "utf-8"
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     show(Console(file=file, width=width, highlight=False, emoji=False, markup=False))
     file.flush()
-    content = file.buffer.getvalue()  # type: ignore[attr-defined]
+    content = file.buffer.getvalue()
     text: str = content.decode(encoding)
     return text
 

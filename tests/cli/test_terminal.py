@@ -181,6 +181,19 @@ def test_benefits_fit_the_window(connected: Sandbox, columns: int, shown: str) -
     assert shown in "\n".join(terminal.lines())
 
 
+def test_terminal_without_unicode_gets_a_table_and_a_bar(connected: Sandbox, members: Any, tmp_path: Path) -> None:
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+    with Terminal("eligibility", *PARTNER, "--member-id", "W100000001", **locale) as terminal:
+        assert terminal.end() == 0
+    assert "2387.25 USD" in terminal.screen
+    assert terminal.screen.isascii()
+    command = ("eligibility", "batch", str(members(5)), "-o", str(tmp_path / "out.jsonl"), *PARTNER)
+    with slow(connected, 0.05), Terminal(*command, **locale) as terminal:
+        assert terminal.end() == 0
+    assert "5/5" in terminal.screen
+    assert terminal.screen.isascii()
+
+
 @pytest.mark.parametrize("columns", [25, 80])
 def test_progress_fits_the_window(connected: Sandbox, members: Any, tmp_path: Path, columns: int) -> None:
     command = ("eligibility", "batch", str(members(40)), "-o", str(tmp_path / "out.jsonl"), *PARTNER)
