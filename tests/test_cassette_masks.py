@@ -10,6 +10,7 @@ import pytest
 
 from pokitdok_ext.testing import Contract, read_cassette
 from pokitdok_ext.testing._masking import Masks
+from pokitdok_ext.testing._readable import BOUNDARY, readable
 from pokitdok_ext.testing.cassettes import Recorded
 
 CONTRACT = Contract()
@@ -115,3 +116,11 @@ def test_secrets_alone_are_hidden_where_people_are_invented() -> None:
     person = {"first_name": "Zoë", "mood": "bad", "Zoë Quillfeather": 7}
     assert secrets_only.value(schema("EligibilityMember"), person) == person
     assert secrets_only.value(schema("TokenResponse"), {"access_token": "abc"}) == {"access_token": "REDACTED"}
+
+
+@pytest.mark.parametrize("sign", ["", "\x0b", "\x1c", "\x85", "\u2028"])
+def test_part_of_a_form_keeps_its_headers_whatever_its_file_is_called(sign: str) -> None:
+    header = f'Content-Disposition: form-data; name="file"; filename="a{sign}b"'
+    body = f"--{BOUNDARY}\r\n{header}\r\n\r\ntext\r\n--{BOUNDARY}--\r\n"
+    shown = readable(body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
+    assert shown == {"parts": [{"headers": [header], "text": "text"}]}

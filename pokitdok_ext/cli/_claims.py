@@ -90,7 +90,8 @@ def _statuses(found: Any) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
             paid = _within(entry, "claim_payment_amount") or _within(claim, "claim_payment_amount")
             words = _within(entry, "status_category") or _within(entry, "status_code") or _within(claim, "status_code")
             ids = in_words(_within(claim, "tracking_id")), in_words(_within(claim, "service_date"))
-            facts = {**claim, **entry} if isinstance(entry, dict) else claim
+            facts = {name: value for each in (claim, entry) if isinstance(each, dict) for name, value in each.items()}
+            facts.pop("statuses", None)  # each of them has a row
             yield (*ids, _money(charged), _money(paid), in_words(words)), facts
 
 

@@ -90,13 +90,16 @@ def fitted(natural: Sequence[int], least: Sequence[int], room: int) -> list[int]
 
 
 def aligned(amounts: Sequence[str]) -> list[str]:
-    """*amounts* padded so that their decimal points are in one place; all of a unit get as many decimals as one has."""
+    """*amounts* padded so that their decimal points are in one place.
+
+    All of a unit get as many decimals as one of them has; in a currency at least two, if one has any.
+    """
     found = [_NUMBER.fullmatch(amount) for amount in amounts]
     decimals: dict[str, int] = defaultdict(int)
     for number in found:
         if number:
-            unit = number[3] or ""
-            decimals[unit] = max(decimals[unit], len(number[2] or ""))
+            unit, digits = number[3] or "", len(number[2] or "")
+            decimals[unit] = max(decimals[unit], 2 if digits == 1 and unit != "%" else digits)
     parts = []
     for amount, number in zip(amounts, found, strict=True):
         if number is None:

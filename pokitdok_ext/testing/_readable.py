@@ -61,7 +61,7 @@ def _shapes(text: str, name: str) -> list[dict[str, Any]]:
     if name == "application/x-www-form-urlencoded":
         return [{"form": dict(parse_qsl(text, keep_blank_values=True))}]
     if name == "multipart/form-data":
-        parts = [(found["headers"].splitlines(), found["text"]) for found in _PART.finditer(text)]
+        parts = [(found["headers"].removesuffix("\r\n").split("\r\n"), found["text"]) for found in _PART.finditer(text)]
         return [{"parts": [{"headers": headers, "text": content} for headers, content in parts]}]
     return []
 

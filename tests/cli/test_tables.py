@@ -165,7 +165,8 @@ def test_status_of_a_claim_keeps_ids_dates_and_money_whole(width: int) -> None:
     [
         (["2500 USD", "2387.25 USD"], ["2500.00 USD", "2387.25 USD"]),
         (["25 USD", "2500 USD"], ["  25 USD", "2500 USD"]),
-        (["-1.5 USD", "", "10%"], ["-1.5 USD", "", "10%"]),
+        (["-1.5 USD", "", "10%"], ["-1.50 USD", "", "10%"]),
+        (["60.0 USD"], ["60.00 USD"]),
         (["1.005 USD", "12.5%"], [" 1.005 USD", "12.5%"]),
         (["unknown", "1 USD"], ["unknown", "      1 USD"]),
         ([], []),
