@@ -257,6 +257,19 @@ def test_ctrl_c_ends_watching(pokitdok: Any, monkeypatch: pytest.MonkeyPatch) ->
     assert terminal.screen.rstrip().endswith("Interrupted.")
 
 
+def test_ctrl_c_while_a_claim_is_under_way_says_that_it_may_have_been_filed(server: Any, tmp_path: Path) -> None:
+    server.answer = "silence"
+    claim = tmp_path / "claim.json"
+    claim.write_text("{}")
+    with Terminal("claims", "submit", str(claim)) as terminal:
+        while not server.bodies:
+            time.sleep(0.01)
+        terminal.type(CTRL_C)
+        assert terminal.end() == 130
+    assert "POST /api/v4/claims/ may have been acted on: look before you repeat it" in " ".join(terminal.lines())
+    assert terminal.screen.rstrip().endswith("Interrupted.")
+
+
 def test_sandbox_ends_with_ctrl_c() -> None:
     with Terminal("sandbox", "--port", "0") as terminal:
         terminal.expect("PokitDok sandbox listening on")
