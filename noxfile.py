@@ -9,7 +9,7 @@ from pathlib import Path
 import nox
 
 sys.path.insert(0, str(Path(__file__).parent / "scripts"))
-from environment import AT_ONCE, LOCKS, made_from
+from environment import AT_ONCE, HASHED, LOCKS, made_from
 
 nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -32,7 +32,7 @@ def install(session: nox.Session) -> None:
     stamp = Path(session.virtualenv.location) / "made-from"
     if stamp.is_file() and stamp.read_text() == made_from():
         return
-    session.install("--require-hashes", "-r", "requirements.lock")
+    session.install(*HASHED, "-r", str(LOCKS["all"]))
     session.install("--no-deps", "--no-build-isolation", "-e", ".")
     stamp.write_text(made_from())
 

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+import _output  # noqa: F401
+
 _usual = sys.excepthook
 
 

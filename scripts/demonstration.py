@@ -12,6 +12,8 @@ import time
 from datetime import date
 from typing import Any, TypeVar
 
+import _output  # noqa: F401
+import _starting  # first, since the imports below take half a second
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -75,6 +77,7 @@ def main() -> int:
     as_json = parser.parse_args().json
     console = Console(quiet=as_json, highlight=False)
     try:
+        _starting.done()
         with Sandbox(port=0, speed=SPEED) as sandbox:
             facts = demonstrate(sandbox, console)
             facts["token_requests"] = sandbox.token_requests

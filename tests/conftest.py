@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -22,6 +23,14 @@ OLD_LOCK = ROOT / "tests" / "sandbox" / "old-client.lock"
 CACHE = ROOT / ".cache"
 
 collect_ignore = ["sample_project"]  # it has an environment of its own; test_sample_project.py runs it there
+
+
+def pytest_configure() -> None:
+    """Let SIGTERM end tests as Ctrl-C does, and let programs that tests start hear Ctrl-C."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # fixtures end what they started
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background; children would inherit it
+        signal.signal(signal.SIGINT, lambda *_: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

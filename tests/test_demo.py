@@ -54,6 +54,38 @@ def test_demo_shows_a_table_the_states_and_what_to_do_next(encoding: str) -> Non
     assert claim[-1] == "   paid          51.00 USD of 60.00 USD"
 
 
+INTERRUPTED_IMPORT = """\
+import signal, sys
+
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # as scripts/demo does
+
+def stop(name, arguments):
+    if name == "import" and arguments[0] == sys.argv[1]:
+        signal.raise_signal(signal.SIGINT)
+
+sys.addaudithook(stop)
+import demonstration
+print("went on")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be blocked on Windows")
+@pytest.mark.parametrize("module", ["argparse", "rich.table", "pokitdok_api.models", "pokitdok_sandbox"])
+def test_ctrl_c_while_the_demo_starts_ends_it_without_a_traceback(module: str) -> None:
+    command = [sys.executable, "-c", INTERRUPTED_IMPORT, module]
+    done = subprocess.run(command, cwd=ROOT / "scripts", capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_demo_gives_its_facts_without_unicode() -> None:
+    ascii_only = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "COLUMNS": "40"}
+    result = subprocess.run(DEMO, capture_output=True, timeout=60, check=False, env=ascii_only)
+    assert result.returncode == 0, result.stderr
+    assert b"token requests: 1" in result.stdout
+    assert b"?" in result.stdout, "this width cuts a word, with a mark that is not ASCII"
+    assert result.stderr == b""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process on Windows")
 def test_interrupted_demo_leaves_nothing_behind() -> None:
     with subprocess.Popen(DEMO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

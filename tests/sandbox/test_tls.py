@@ -83,7 +83,9 @@ def test_tls_1_2_is_the_oldest(sandbox: Sandbox, version: ssl.TLSVersion, served
     if served:
         assert handshake(sandbox, context, "localhost")
     else:
-        with pytest.raises(ssl.SSLError, match=r"(?i)protocol|alert"):
+        with pytest.raises(
+            (ssl.SSLError, ConnectionResetError)
+        ):  # what OpenSSL calls it differs from version to version
             handshake(sandbox, context, "localhost")
 
 
