@@ -4,12 +4,15 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nox
 
 sys.path.insert(0, str(Path(__file__).parent / "scripts"))
-from environment import AT_ONCE, HASHED, LOCKS, made_from
+import pythons
+from environment import AT_ONCE, HASHED, LOCKS, QUICK, made_from
 
 nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -23,8 +26,6 @@ TOKEN_TESTS = [
         *("token_storms", "token_secrets", "file_store", "redis_store", "stores", "transport_security"),
     )
 ]
-
-PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 
 def install(session: nox.Session) -> None:
@@ -44,23 +45,45 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *(session.posargs or AT_ONCE))
 
 
-@nox.session(python=nox.project.python_versions(PYPROJECT), default=False)
-def every_python(session: nox.Session) -> None:
-    """Run all tests on each Python that is supported and found."""
+@nox.session(default=False)
+def quick(session: nox.Session) -> None:
+    """Run the tests that take no long time of their own: for use between two edits."""
     install(session)
-    session.run("pytest", *(session.posargs or AT_ONCE))
+    session.run("pytest", *(session.posargs or QUICK))
+
+
+@nox.session(python=[str(each.path) for each in pythons.others()], default=False)
+def other_pythons(session: nox.Session) -> None:
+    """Run the same on each further Python from 3.11 to 3.14 that this machine has."""
+    install(session)
+    session.run("python", "--version")
+    session.run("pytest", *(session.posargs or QUICK))
+
+
+@nox.session(default=False)
+def tests_under_load(session: nox.Session) -> None:
+    """Run all tests while every core is busy with something else."""
+    install(session)
+    with every_core_busy(session):
+        session.run("pytest", *(session.posargs or AT_ONCE))
 
 
 @nox.session(default=False)
 def tokens_under_load(session: nox.Session) -> None:
     """Run the tests of the token lifecycle three times while every core is busy."""
     install(session)
+    with every_core_busy(session):
+        for _ in range(3):
+            session.run("pytest", *TOKEN_TESTS, *session.posargs)
+
+
+@contextmanager
+def every_core_busy(session: nox.Session) -> Iterator[None]:
     burners = [
         subprocess.Popen([f"{session.bin}/python", "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)
     ]
     try:
-        for _ in range(3):
-            session.run("pytest", *TOKEN_TESTS, *session.posargs)
+        yield
     finally:
         for burner in burners:
             burner.kill()

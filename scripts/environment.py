@@ -32,6 +32,9 @@ OLDEST_PYTHON = (3, 11)
 AT_ONCE = ("--numprocesses=auto", "--dist=worksteal")
 """What pytest is told when it runs all tests: as many at a time as there are cores, mostly a file in one process."""
 
+QUICK = ("-m", "not slow", *AT_ONCE)
+"""What pytest is told when it runs the tests that take no long time of their own."""
+
 HASHED = ("--require-hashes", "--only-binary", ":all:")
 """How packages of a lock file are installed. A source archive would fetch what it is built with, without hashes."""
 

@@ -272,6 +272,7 @@ def test_request_that_is_not_in_the_cassette(call, caplog):
 """
 
 
+@pytest.mark.slow
 def test_no_failure_message_shows_them(cassette: Path, tmp_path: Path) -> None:
     (tmp_path / "test_failing.py").write_text(FAILING, encoding="utf-8")
     canaries = {"name": NAME, "member": MEMBER, "ssn": SSN, "born": BORN, "secret": SECRET}

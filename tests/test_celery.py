@@ -14,6 +14,8 @@ import redis
 
 from pokitdok_sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "celery.md"
 ASKED = 40
 

@@ -9,6 +9,8 @@ import pytest
 
 from pokitdok_ext.testing import HeldClock, InProcessSandbox, plugin
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -208,6 +208,7 @@ def test_misfit():
 """
 
 
+@pytest.mark.slow
 def test_failing_test_of_somebody_else_shows_no_secret_and_no_patient(tmp_path: Path) -> None:
     """Our objects are its locals; what it writes down itself is its own affair, so it writes down nothing planted."""
     (tmp_path / "test_theirs.py").write_text(FAILING)

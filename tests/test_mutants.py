@@ -23,6 +23,8 @@ from _sandbox_deviations import DEVIATIONS, Deviation  # noqa: E402
 from _source_mutants import source_mutants  # noqa: E402
 from _spec_changes import Level  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 CONTRACT = Contract.load(ROOT / "openapi.yaml")
 DOCUMENT = CONTRACT.document
 FOLDER = ROOT / "tests" / "contract"

@@ -24,6 +24,8 @@ import pytest
 import yaml
 from openapi_python_client.config import Config, ConfigFile, MetaType
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "other-generators.md").read_text(encoding="utf-8")
 DOCUMENT = yaml.load((ROOT / "openapi.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)

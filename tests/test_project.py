@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,3 +62,18 @@ def test_lock_of_the_demo_holds_what_the_demo_and_the_build_need() -> None:
     extras, groups = PROJECT["project"]["optional-dependencies"], PROJECT["dependency-groups"]
     needed = [*PROJECT["project"]["dependencies"], *extras["sandbox"], *groups["demo"], *groups["build"]]
     assert {canonicalize_name(Requirement(text).name) for text in needed} <= set(pinned(DEMO_LOCK))
+
+
+def test_test_that_hangs_fails_by_its_name(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    assert 60 <= float(pytestconfig.getini("timeout")) <= 600
+    (tmp_path / "test_it.py").write_text("import time\n\ndef test_that_hangs():\n    time.sleep(600)\n")
+    command = [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path)]
+    done = subprocess.run(
+        [*command, "-p", "no:cacheprovider", "-n", "1", "-o", "timeout=0.5", "test_it.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert re.search(r"FAILED test_it\.py::test_that_hangs.*Timeout", done.stdout)

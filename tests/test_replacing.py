@@ -78,6 +78,7 @@ def stopped_writers(work: Path, what: str, *, how: str, exchange: str) -> Iterat
     pytest.fail("the writer never came through")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["kill", "ctrl-c"])
 @pytest.mark.parametrize(
     "exchange",
@@ -113,6 +114,7 @@ def test_folder_is_old_or_new_wherever_its_writer_is_stopped(tmp_path: Path, how
     assert seen == {"old", "new"}
 
 
+@pytest.mark.slow
 def test_the_next_writer_clears_up_after_a_killed_one(tmp_path: Path) -> None:
     """Nothing is reset between the runs: each begins where the one before was killed."""
     folder, fresh = tmp_path / "site" / "package", tmp_path / "fresh"
@@ -245,6 +247,7 @@ runpy.run_path(script, run_name="__main__")
 SMALL = ["--contract", "small.yaml", "--output", "package"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "event", "of", "arguments"),
     [

@@ -114,6 +114,7 @@ def test_no_planted_value_is_reported(planted_tests: Path, tmp_path: Path, capsy
         assert CANARY not in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "broken",
     [

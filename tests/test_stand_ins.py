@@ -29,7 +29,7 @@ from pokitdok_ext.testing import Contract
 from pokitdok_sandbox import Sandbox
 
 # Retired operations warn, and here they are called on purpose.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parent.parent
 PRISM = ROOT / "tools" / "node_modules" / ".bin" / "prism"

@@ -58,6 +58,7 @@ def start(place: tuple[str, str]) -> Start:
     return run
 
 
+@pytest.mark.slow
 def test_of_eight_processes_one_fetches(start: Start) -> None:
     children = [start(FETCH_IF_ABSENT) for _ in range(8)]
     try:

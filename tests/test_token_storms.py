@@ -185,6 +185,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
     return "redis", request.getfixturevalue("redis_url")
 
 
+@pytest.mark.slow
 def test_eight_processes_cold_on_one_store_make_one_token_request(place: tuple[str, str]) -> None:
     with Sandbox() as sandbox, Workers(8, sandbox.url, *place) as workers:
         workers.go()
@@ -214,6 +215,7 @@ class Endpoint(BaseHTTPRequestHandler):
         """Stay quiet."""
 
 
+@pytest.mark.slow
 def test_killed_leader_delays_the_others_briefly(place: tuple[str, str]) -> None:
     """By under 2 s with files, whose lock ends with the process; by under 5 s with Redis, whose lease runs out."""
 

@@ -94,6 +94,7 @@ def test_program_of_the_page_imports_what_there_is(section: str, code: str, prin
         assert hasattr(home, name) or importlib.import_module(f"{module}.{name}")
 
 
+@pytest.mark.slow
 def test_store_of_the_page_keeps_the_promises_of_a_store(tmp_path: Path) -> None:
     [code] = [code for _, code, _ in blocks() if "TokenStoreContract" in code]
     (tmp_path / "test_store.py").write_text(code, encoding="utf-8")

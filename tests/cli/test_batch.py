@@ -370,6 +370,7 @@ def test_summary_tells_what_became_of_the_rows(connected: Sandbox, pokitdok: Run
     assert again == {"rows": 4, "before": 4, "without_answer": 0}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
 def test_batch_survives_kill_9_and_faults(tmp_path: Path) -> None:
     """Every row is answered once in the output, none is lost, and one token serves all runs."""

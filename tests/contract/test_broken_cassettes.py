@@ -13,6 +13,8 @@ import pytest
 
 from .conftest import CASSETTES, ROOT
 
+pytestmark = pytest.mark.slow
+
 EMPTY = "origin: nowhere\nversion: 1\ninteractions: []\n"
 
 

@@ -9,12 +9,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 
 from pokitdok_sandbox.settings import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+pytestmark = pytest.mark.slow
 
 LOGIN = (DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET)
 CLIENTS = 4

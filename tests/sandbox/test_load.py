@@ -14,6 +14,8 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import soak  # noqa: E402 - a script, found by the line above
 
+pytestmark = pytest.mark.slow
+
 
 def test_two_thousand_requests_with_fifty_in_flight_lose_nothing() -> None:
     command = [sys.executable, str(BENCHMARKS / "soak.py"), "--requests", "2000", "--in-flight", "50"]

@@ -16,6 +16,8 @@ import pytest
 
 from pokitdok_sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
 RUNNER = Path(__file__).parent / "run_old_suite.py"
 FILE = "tests/chiropractic_example.837"
 """The suite names this file; its package does not have it."""

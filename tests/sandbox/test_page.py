@@ -22,6 +22,8 @@ import pytest
 from pokitdok_sandbox import Sandbox
 from pokitdok_sandbox.settings import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 

@@ -37,6 +37,8 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 import demonstration  # noqa: E402 - a script, found by the line above
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
