@@ -233,12 +233,12 @@ def test_second_ctrl_c_leaves_at_once(connected: Sandbox, members: Any, tmp_path
         "1",
         *PARTNER,
     )
-    with slow(connected, 3.0), Terminal(*command) as terminal:
+    with slow(connected, 30.0), Terminal(*command) as terminal:
         terminal.expect("/50")
         terminal.type(CTRL_C)
         terminal.expect("Stopping")
         terminal.type(CTRL_C)
-        assert terminal.end(30) == 130
+        assert terminal.end(20) == 130
     assert terminal.screen.rstrip().endswith("Interrupted.")
 
 
