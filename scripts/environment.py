@@ -154,13 +154,13 @@ def _make(what: str) -> None:
     on_top = held() is not None
     if stamp is not None and not stamp.startswith(("demo ", UNFINISHED)):
         what = "all"  # it was here once, so it is wanted again
-    with _Progress(f"Making {VENV.name}/ from {LOCKS[what].name}") as progress:
-        try:
+    try:
+        with _Progress(f"Making {VENV.name}/ from {LOCKS[what].name}") as progress:
             _install(what, on_top, progress)
-        except BaseException:
-            _remove()
-            raise
-        (VENV / STAMP_NAME).write_text(made_from(what), encoding="utf-8")
+            (VENV / STAMP_NAME).write_text(made_from(what), encoding="utf-8")
+    except BaseException:
+        _remove()
+        raise
 
 
 def _install(what: str, on_top: bool, progress: _Progress) -> None:
@@ -182,14 +182,17 @@ def _install_with_uv(uv: str, what: str, on_top: bool, progress: _Progress) -> N
     if not on_top:
         _begin()
         # Without --seed: that would fetch pip, and no hash of it is known.
-        _run([uv, "venv", "--allow-existing", "--python", sys.executable, str(VENV)], lambda _: progress.show(""))
+        _run(
+            [uv, "venv", "--allow-existing", "--python", sys.executable, str(VENV)],
+            progress.show_empty,
+        )
     _install_packages([uv, "pip", "install", "--python", str(_python())], what, progress)
 
 
 def _install_with_pip(what: str, on_top: bool, progress: _Progress) -> None:
     if not on_top or not list(_site_packages("pip")):  # an environment that uv made holds no pip
         _begin()
-        _run([sys.executable, "-m", "venv", str(VENV)], lambda _: progress.show(""))
+        _run([sys.executable, "-m", "venv", str(VENV)], progress.show_empty)
     pip = [str(_python()), "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
     _install_packages([*pip, "--progress-bar", "off", "--no-compile"], what, progress)
 
@@ -203,10 +206,10 @@ def _install_packages(install: list[str], what: str, progress: _Progress) -> Non
         of = total - len(re.findall(r"^Ignoring ", output, flags=re.MULTILINE))  # markers of other systems
         fetched = len(re.findall(r"^(?:Collecting|Requirement already satisfied:) ", output, flags=re.MULTILINE))
         installed = len(list(_site_packages("*.dist-info")))
-        if installed > there or not fetched:
+        if installed > there:
             progress.show(f"{min(installed, of)} of {of} packages installed")
         else:
-            progress.show(f"{fetched} of {of} packages fetched")
+            progress.show(f"{fetched} of {of} packages fetched" if fetched else "looking for packages")
 
     _run([*install, *HASHED, "-r", str(lock)], look)
     # The build backend comes from the lock file too, so nothing is fetched past its hashes.
@@ -249,7 +252,13 @@ def _run(command: list[str], look: Callable[[str], None]) -> None:
         printed = Path(directory, "printed")
         with printed.open("wb") as file:
             process = subprocess.Popen(
-                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
+                command,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+                close_fds=False,  # it inherits the lock: if this process is killed, the next one waits for it
             )
             try:
                 while process.poll() is None:
@@ -310,6 +319,7 @@ def _alone() -> Iterator[None]:
     path = ROOT / ".cache" / "environment.lock"
     path.parent.mkdir(exist_ok=True)
     with path.open("w") as file:
+        os.set_inheritable(file.fileno(), True)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -344,6 +354,9 @@ class _Progress:
         elif state != self._said and self._clock() - self._said_at >= LINE_SECONDS:
             self._said, self._said_at = state, self._clock()
             print(text, file=self._out, flush=True)
+
+    def show_empty(self, _: str) -> None:
+        self.show("making an empty environment")
 
     def say(self, text: str) -> None:
         """Print a line that stays."""

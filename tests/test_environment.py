@@ -328,6 +328,26 @@ def test_second_run_waits_for_the_first(clone: Path) -> None:
 
 
 @posix
+def test_run_after_a_killed_one_waits_for_what_that_one_had_started(clone: Path) -> None:
+    first = started(clone, "demo", "child")
+    first.kill()
+    first.communicate(timeout=60)
+    child, grandchild = (int((clone / name).read_text()) for name in ("child", "grandchild"))
+    assert lives(child)
+    with subprocess.Popen(
+        [sys.executable, str(clone / "scripts" / "demo")], stderr=subprocess.PIPE, text=True
+    ) as second:
+        assert second.stderr is not None
+        assert second.stderr.readline() == "Waiting for another run that makes .venv/ ...\n"
+        for number in (child, grandchild):
+            os.kill(number, signal.SIGKILL)
+        assert second.stderr.readline().startswith("Making .venv/")
+        second.send_signal(signal.SIGINT)
+        assert second.wait(60) == 130
+    assert not (clone / ".venv").exists()
+
+
+@posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_reaches_what_runs_in_the_environment(clone: Path, number: signal.Signals) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(clone / ".venv")], check=True)
