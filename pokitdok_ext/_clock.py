@@ -23,6 +23,13 @@ async def sleep_on_the_loop(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+def loop_time() -> float:
+    """The time of the running event loop, by which `asyncio.timeout` ends."""
+    import asyncio  # noqa: PLC0415 - programs without a loop do not pay for it
+
+    return asyncio.get_running_loop().time()
+
+
 def _wall() -> float:
     """Unix time. Not by `time.time`, which freezegun freezes on some threads only."""
     return datetime.datetime.now(datetime.UTC).timestamp()

@@ -6,8 +6,8 @@
     for outcome in run(ask, members, in_flight=50, key=lambda member: member.id, done=already_asked):
         save(outcome.key, outcome.value if outcome.error is None else outcome.error)
 
-Calls are the async doors in both worlds: one thread with an event loop does more than many threads. More than about ten
-in flight need `connect(..., async_transport=FastTransport())`, since httpx's own pool gets slower from there on.
+Calls are the async doors in both worlds: one thread with an event loop does more than many threads. Install the extra
+`fast` for more than about ten in flight, since httpx's own pool gets slower from there on.
 
 The calls of a run keep to the rate limit that the answers announce, and wait out a refusal by it; while no answer has
 announced one, nothing is held. A client with a `pace` keeps to that one instead.

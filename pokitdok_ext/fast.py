@@ -27,6 +27,7 @@ try:
 except ImportError as missing:
     raise ImportError(f"pokitdok_ext.fast needs {missing.name}: pip install 'pokitdok-client[fast]'") from missing
 
+from ._clock import loop_time
 from ._connections import LoopsOwn
 from ._errors import ConfigurationError
 from .settings import Certificate, Verify, checked_proxy, proxy_to, tls_context
@@ -205,13 +206,12 @@ def _with_write_limit(request: httpx.Request, writing: asyncio.Timeout) -> httpx
     limit = request.extensions.get("timeout", {}).get("write")
     if limit is None or (isinstance(request.stream, httpx.ByteStream) and len(request.read()) <= BUFFERED):
         return request
-    loop = asyncio.get_running_loop()
 
     async def parts() -> AsyncIterator[bytes]:
         assert isinstance(request.stream, AsyncIterable)  # noqa: S101 - httpx gives an asynchronous client no other
         async for chunk in request.stream:
             for start in range(0, len(chunk), BUFFERED):
-                writing.reschedule(loop.time() + limit)
+                writing.reschedule(loop_time() + limit)
                 yield chunk[start : start + BUFFERED]
             writing.reschedule(None)
 

@@ -84,7 +84,6 @@ def test_demo_gives_its_facts_without_unicode() -> None:
     result = subprocess.run(DEMO, capture_output=True, timeout=60, check=False, env=ascii_only)
     assert result.returncode == 0, result.stderr
     assert b"token requests: 1" in result.stdout
-    assert b"?" in result.stdout, "this width cuts a word, with a mark that is not ASCII"
     assert result.stderr == b""
 
 
