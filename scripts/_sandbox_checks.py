@@ -53,7 +53,7 @@ class Copy:
     def _run(self, tests: list[Path]) -> Literal["noticed", "unnoticed"]:
         # -P: the folder that is worked in holds the real sandbox, which must not come first.
         command = [sys.executable, "-P", "-B", "-m", "pytest", "-q", "-x", "--no-header", "--tb=no"]
-        command += ["-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", *map(str, tests)]
+        command += ["-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", "-p", "pytest_timeout", *map(str, tests)]
         paths = [str(self.folder), str(ROOT), str(ROOT / "generated")]
         environment = {
             **os.environ,
