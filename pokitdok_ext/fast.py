@@ -128,8 +128,9 @@ class AiohttpPool(httpx.AsyncBaseTransport):
         """Send *request*; errors are those that httpx itself would raise."""
         transport = await self._transport_for(request.url)
         response = None
+        writing = asyncio.timeout(None)
         try:
-            async with asyncio.timeout(None) as writing:
+            async with writing:
                 response = await transport.handle_async_request(_with_write_limit(request, writing))
             await response.aread()
         except httpx.DecodingError:
