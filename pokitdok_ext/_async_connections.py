@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from importlib import import_module
@@ -11,6 +12,9 @@ from typing import Any
 
 import anyio
 import httpx
+
+HTTPX_CONNECTIONS = 100
+"""How many connections httpx's pool has, if not told otherwise."""
 
 
 async def async_pool(options: Mapping[str, Any]) -> httpx.AsyncBaseTransport:
@@ -33,7 +37,10 @@ async def async_pool(options: Mapping[str, Any]) -> httpx.AsyncBaseTransport:
             told = {"connections": limits.max_connections, "keep_alive": limits.keepalive_expiry} if limits else {}
             pool: httpx.AsyncBaseTransport = fast.AiohttpPool(lambda: options["verify"], lambda _url: proxy, **told)
             return pool
-    return RenewedPool(lambda: httpx.AsyncHTTPTransport(**options))
+    most = limits.max_connections if limits else HTTPX_CONNECTIONS
+    if options.get("http2"):  # many requests share a connection
+        most = None
+    return RenewedPool(lambda: httpx.AsyncHTTPTransport(**options), most)
 
 
 class RenewedPool(httpx.AsyncBaseTransport):
@@ -41,18 +48,26 @@ class RenewedPool(httpx.AsyncBaseTransport):
 
     A request that is cancelled just after the pool has given it a connection leaves that connection behind: in use for
     the pool, used by nobody, for good (httpcore 1.0). A pool in which that has happened gets no new requests and is
-    closed when its last one has ended.
+    closed when its last one has ended. Requests wait for a connection here and not in a pool, which they would be bound
+    to.
 
     Args:
         make: Makes the transport with the pool.
+        connections: How many requests go at a time; None for any number.
     """
 
-    def __init__(self, make: Callable[[], httpx.AsyncHTTPTransport]) -> None:
+    def __init__(self, make: Callable[[], httpx.AsyncHTTPTransport], connections: int | None = None) -> None:
         self._make = make
         self._current = _Pool(make())
+        self._free = asyncio.Semaphore(sys.maxsize if connections is None else connections)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send *request* by the present pool."""
+        try:
+            async with asyncio.timeout(request.extensions.get("timeout", {}).get("pool")):
+                await self._free.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout("no connection became free in time", request=request) from None
         pool = self._current
         pool.requests += 1
         try:
@@ -70,6 +85,7 @@ class RenewedPool(httpx.AsyncBaseTransport):
 
     async def _ended(self, pool: _Pool) -> None:
         pool.requests -= 1
+        self._free.release()
         if pool is self._current and pool.has_lost_connections():
             self._current = _Pool(self._make())
         if pool is not self._current and pool.requests == 0:

@@ -14,6 +14,8 @@ from weakref import WeakKeyDictionary, WeakSet
 
 import httpx
 
+from pokitdok_api.errors import ClientClosedError
+
 from .settings import OPTIONS
 
 if TYPE_CHECKING:
@@ -89,27 +91,36 @@ class LoopsOwn(httpx.AsyncBaseTransport):
             making = self._making.get(loop)
             if making is None:
                 making = self._making[loop] = loop.create_task(self._make_for(loop))
-        # Several requests may wait for it, so that none may cancel it.
-        return await (await asyncio.shield(making)).handle_async_request(request)
+        made = await asyncio.shield(making)  # several requests may wait for it, so that none may cancel it
+        if self._made.get(loop) is not made:
+            raise ClientClosedError("this client was closed: make a new one")
+        return await made.handle_async_request(request)
 
     async def _make_for(self, loop: asyncio.AbstractEventLoop) -> httpx.AsyncBaseTransport:
+        import asyncio  # noqa: PLC0415 - programs without a loop do not pay for it
+
+        made = None
         try:
             made = await self._make()
-            with self._lock:
-                for ended in [each for each in self._made if each.is_closed()]:
-                    del self._made[ended]
-                self._made[loop] = made
             return made
         finally:
             with self._lock:
-                self._making.pop(loop, None)
+                if self._making.get(loop) is asyncio.current_task():  # else it was closed meanwhile
+                    del self._making[loop]
+                    for ended in [each for each in self._made if each.is_closed()]:
+                        del self._made[ended]
+                    if made is not None:
+                        self._made[loop] = made
 
     async def aclose(self) -> None:
         """Close the transport of the running loop; those of other loops end with them."""
         import asyncio  # noqa: PLC0415 - programs without a loop do not pay for it
 
+        loop = asyncio.get_running_loop()
         with self._lock:
-            made = self._made.pop(asyncio.get_running_loop(), None)
+            made, making = self._made.pop(loop, None), self._making.pop(loop, None)
+        if making is not None:
+            made = await making
         if made is not None:
             await made.aclose()
 

@@ -15,6 +15,7 @@ import json
 import os
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,7 @@ try:
     import aiohttp
     import httpx_aiohttp
     import msgspec
+    from aiohttp.connector import Connection
 except ImportError as missing:
     raise ImportError(f"pokitdok_ext.fast needs {missing.name}: pip install 'pokitdok-client[fast]'") from missing
 
@@ -40,6 +42,9 @@ CONNECTIONS = 200
 
 LONGEST_HEADER = 65_536
 """Bytes of a header that an answer may have. aiohttp's own 8,190 would lose answers that httpx reads."""
+
+MOST_HEADERS = 10_000
+"""Headers that an answer may have; aiohttp's own limit is 128."""
 
 BUFFERED = 65_536
 """Bytes that are handed to a connection at a time: what it takes before it makes the writer wait."""
@@ -117,12 +122,12 @@ class AiohttpPool(httpx.AsyncBaseTransport):
         connections: int | None = CONNECTIONS,
         keep_alive: float | None = KEEP_ALIVE,
     ) -> None:
+        self._sessions: list[aiohttp.ClientSession] = []
         self._context, self._proxy_of = context, proxy_of
         self._connections, self._keep_alive = connections, keep_alive
         self._loop = asyncio.get_running_loop()
         self._making = asyncio.Lock()
         self._transports: dict[tuple[bool, str | None], httpx_aiohttp.AiohttpTransport] = {}
-        self._sessions: list[aiohttp.ClientSession] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send *request*; errors are those that httpx itself would raise."""
@@ -130,9 +135,10 @@ class AiohttpPool(httpx.AsyncBaseTransport):
         response = None
         writing = asyncio.timeout(None)
         try:
-            async with writing:
+            async with writing:  # an answer may begin before the whole body is taken
                 response = await transport.handle_async_request(_with_write_limit(request, writing))
-            await response.aread()
+                if response.status_code != 101:
+                    await response.aread()
         except httpx.DecodingError:
             if response is not None:
                 await response.aclose()
@@ -145,6 +151,9 @@ class AiohttpPool(httpx.AsyncBaseTransport):
             cause = error.__cause__ if isinstance(error, httpx.TransportError) else error
             kind = next((kind for cls, kind in _KINDS if isinstance(cause, cls)), httpx.ReadError)
             raise kind(type(cause).__name__) from cause
+        if response.status_code == 101:
+            await response.aclose()
+            raise httpx.RemoteProtocolError("the server changed to another protocol, which was not asked for")
         response.request = request
         return response
 
@@ -167,8 +176,10 @@ class AiohttpPool(httpx.AsyncBaseTransport):
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),  # cookies and headers are httpx's business
             skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+            response_class=_Response,
             max_line_size=LONGEST_HEADER,
             max_field_size=LONGEST_HEADER,
+            max_headers=MOST_HEADERS,
         )
         # aiohttp sends a PUT or a DELETE again by itself when a kept connection breaks; that is for _retries.py to say.
         session._retry_connection = False
@@ -194,6 +205,14 @@ class AiohttpPool(httpx.AsyncBaseTransport):
                     connector._close()
 
 
+class _Response(aiohttp.ClientResponse):
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        """Receive the head. Of the reason phrase only ASCII is kept, as by httpx: httpx-aiohttp fails by the rest."""
+        await super().start(connection)
+        self.reason = (self.reason or "").encode("ascii", "ignore").decode("ascii")
+        return self
+
+
 _UNUSED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For httpx-aiohttp, which would load certificates that it does not use: the session has its own settings."""
 
@@ -208,13 +227,17 @@ def _with_write_limit(request: httpx.Request, writing: asyncio.Timeout) -> httpx
     if limit is None or (isinstance(request.stream, httpx.ByteStream) and len(request.read()) <= BUFFERED):
         return request
 
+    def expire_at(moment: float | None) -> None:
+        with suppress(RuntimeError):  # the whole answer is there already
+            writing.reschedule(moment)
+
     async def parts() -> AsyncIterator[bytes]:
         assert isinstance(request.stream, AsyncIterable)  # noqa: S101 - httpx gives an asynchronous client no other
         async for chunk in request.stream:
             for start in range(0, len(chunk), BUFFERED):
-                writing.reschedule(loop_time() + limit)
+                expire_at(loop_time() + limit)
                 yield chunk[start : start + BUFFERED]
-            writing.reschedule(None)
+        expire_at(None)
 
     return httpx.Request(
         request.method, request.url, headers=request.headers, content=parts(), extensions=request.extensions

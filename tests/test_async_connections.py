@@ -7,7 +7,7 @@ import gc
 import logging
 import ssl
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ import vcr
 
 from pokitdok_api import Client
 from pokitdok_api.api.trading_partners import list_trading_partners
-from pokitdok_ext import bulk, connect
+from pokitdok_ext import ClientClosedError, bulk, connect
 from pokitdok_ext._async_connections import RenewedPool, async_pool
+from pokitdok_ext._connections import LoopsOwn
 from pokitdok_ext.fast import AiohttpPool, FastTransport
 from pokitdok_ext.settings import tls_context, transport_options
 from pokitdok_ext.testing import vcr_settings
@@ -30,7 +31,18 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 
 BY_AIOHTTP: dict[str, Any] = {"httpx_args": {"limits": httpx.Limits(max_connections=5)}}
 BY_HTTPX: dict[str, Any] = {"httpx_args": {"limits": httpx.Limits(max_connections=5, max_keepalive_connections=5)}}
+transports = pytest.mark.parametrize("transport", [FastTransport, httpx.AsyncHTTPTransport])
 pools = pytest.mark.parametrize("options", [BY_AIOHTTP, BY_HTTPX], ids=["aiohttp", "httpx"])
+
+sockets_are_collected = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+"""A call of httpx that is cancelled at the end of connecting leaves a socket, closed with a warning when collected."""
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """What a test leaves to the garbage collector is collected under its own filters of warnings."""
+    yield
+    gc.collect()
 
 
 class Server:
@@ -99,6 +111,7 @@ async def answered(client: Client, calls: int) -> int:
 # ---------------------------------------------------------------- cancelled calls
 
 
+@sockets_are_collected
 @pools
 async def test_calls_are_answered_after_thousands_of_cancelled_ones(options: dict[str, Any]) -> None:
     """With httpx's pool alone none is: some of the cancelled calls leave a connection behind in it."""
@@ -108,6 +121,25 @@ async def test_calls_are_answered_after_thousands_of_cancelled_ones(options: dic
         assert await answered(client, 50) == 50
 
 
+@sockets_are_collected
+@pools
+async def test_patient_calls_are_answered_while_many_others_are_cancelled(options: dict[str, Any]) -> None:
+    """More calls than connections wait all the time, so that the pool is never without requests."""
+    async with running() as server, connect(token="t", base_url=server.url, **options) as client:
+        over = asyncio.Event()
+
+        async def hurried(begun: int) -> None:
+            while not over.is_set():
+                begun = (begun + 1) % 50
+                await cancelled_after(client, begun)
+
+        others = [asyncio.create_task(hurried(begun)) for begun in range(40)]
+        assert await answered(client, 200) == 200
+        over.set()
+        await asyncio.gather(*others)
+
+
+@sockets_are_collected
 @pools
 async def test_calls_are_answered_after_bulk_work_that_was_left_early(options: dict[str, Any]) -> None:
     async with running() as server, connect(token="t", base_url=server.url, **options) as client:
@@ -251,6 +283,34 @@ async def test_limits_hold_for_aiohttp_too() -> None:
         assert (server.requests, len(server.open)) == (20, 5)
 
 
+async def test_request_that_waits_for_its_transport_is_not_sent_once_that_is_closed() -> None:
+    sent: list[httpx.Request] = []
+    ready, closed = asyncio.Event(), []
+
+    class Noting(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            sent.append(request)
+            return httpx.Response(204)
+
+        async def aclose(self) -> None:
+            closed.append(self)
+
+    async def make() -> httpx.AsyncBaseTransport:
+        await ready.wait()
+        return Noting()
+
+    transport = LoopsOwn(make)
+    waiting = asyncio.create_task(transport.handle_async_request(httpx.Request("GET", "http://127.0.0.1")))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(transport.aclose())
+    await asyncio.sleep(0)
+    ready.set()
+    await closing
+    with pytest.raises(ClientClosedError):
+        await waiting
+    assert (sent, len(closed)) == ([], 1)
+
+
 # ---------------------------------------------------------------- certificates
 
 
@@ -326,7 +386,56 @@ async def test_body_of_any_length_arrives_as_it_is(length: int) -> None:
         assert await received.get() == body
 
 
-@pytest.mark.parametrize("transport", [FastTransport, httpx.AsyncHTTPTransport])
+@transports
+async def test_body_is_sent_to_its_end_where_the_answer_begins_before(
+    transport: Callable[[], httpx.AsyncBaseTransport],
+) -> None:
+    body = bytes(5_000_000)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(ANSWER[:-20])
+        await writer.drain()
+        await reader.readexactly(len(body))
+        writer.write(ANSWER[-20:])
+        await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with listening, httpx.AsyncClient(transport=transport()) as client:
+        url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        assert (await client.post(url, content=body, timeout=30)).content == BODY
+
+
+@transports
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 Jos\xe9\r\n",
+        b"HTTP/1.1 200 \r\n",
+        b"HTTP/1.1 200 OK\r\nX-Name: Jos\xe9\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X-Many: 1\r\n" * 1000,
+    ],
+    ids=["reason in Latin-1", "no reason", "header in Latin-1", "many headers"],
+)
+async def test_odd_head_of_an_answer_is_read(transport: Callable[[], httpx.AsyncBaseTransport], head: bytes) -> None:
+    odd = ANSWER.replace(b"HTTP/1.1 200 OK\r\n", head, 1)
+    async with running(odd) as server, httpx.AsyncClient(transport=transport()) as client:
+        answer = await client.get(server.url)
+        assert (answer.status_code, answer.content) == (200, BODY)
+
+
+@transports
+async def test_change_to_a_protocol_that_was_not_asked_for_is_no_answer(
+    transport: Callable[[], httpx.AsyncBaseTransport],
+) -> None:
+    change = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    async with running(change) as server, httpx.AsyncClient(transport=transport()) as client:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.post(server.url, content=b"{}", timeout=30)
+
+
+@transports
 async def test_body_that_is_not_taken_ends_by_the_write_limit(
     transport: Callable[[], httpx.AsyncBaseTransport],
 ) -> None:

@@ -295,8 +295,12 @@ def test_answer_that_comes_after_the_end_is_not_lost(statuses: tuple[int, ...], 
     assert platform.sent == len(statuses)
 
 
-@pytest.mark.parametrize("transport", [lambda: None, FastTransport], ids=["httpx", "aiohttp"])
-async def test_claim_under_way_fails_as_one_that_was_cut_off_and_is_not_sent_again(transport: Any) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [{"async_transport": FastTransport()}, {"httpx_args": {"limits": httpx.Limits(max_keepalive_connections=5)}}],
+    ids=["aiohttp", "httpx"],
+)
+async def test_claim_under_way_fails_as_one_that_was_cut_off_and_is_not_sent_again(options: dict[str, Any]) -> None:
     received, connections = asyncio.Event(), 0
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -309,7 +313,7 @@ async def test_claim_under_way_fails_as_one_that_was_cut_off_and_is_not_sent_aga
 
     async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        client = connect(token="t", base_url=url, async_transport=transport(), retry=Retry(first_wait=0.0))
+        client = connect(token="t", base_url=url, retry=Retry(first_wait=0.0), **options)
         claim = asyncio.create_task(submit_claim.asyncio(client=client, body=CLAIM))
         await received.wait()
         await client.aclose()

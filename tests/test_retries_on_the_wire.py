@@ -84,7 +84,13 @@ def through_aiohttp(url: str, module: Any, body: Any, token: str, *, timeout: ht
     return through_asyncio(url, module, body, token, timeout=timeout, async_transport=FastTransport())
 
 
-doors = pytest.mark.parametrize("door", [through_sync, through_asyncio, through_aiohttp])
+def through_httpx(url: str, module: Any, body: Any, token: str, *, timeout: httpx.Timeout = PATIENT) -> Any:
+    """Asynchronously by httpx's pool, as without the extra: aiohttp does not know this limit."""
+    limits = httpx.Limits(max_keepalive_connections=5)
+    return through_asyncio(url, module, body, token, timeout=timeout, httpx_args={"limits": limits})
+
+
+doors = pytest.mark.parametrize("door", [through_sync, through_httpx, through_aiohttp])
 
 
 @pytest.fixture(scope="module")
