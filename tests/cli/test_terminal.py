@@ -233,8 +233,11 @@ def test_second_ctrl_c_leaves_at_once(connected: Sandbox, members: Any, tmp_path
         "1",
         *PARTNER,
     )
+    asked = connected.state()["requests"].get("check_eligibility", 0)
     with slow(connected, 30.0), Terminal(*command) as terminal:
         terminal.expect("/50")
+        while connected.state()["requests"].get("check_eligibility", 0) == asked:  # until a question is under way
+            time.sleep(0.01)
         terminal.type(CTRL_C)
         terminal.expect("Stopping")
         terminal.type(CTRL_C)
