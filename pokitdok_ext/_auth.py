@@ -137,7 +137,7 @@ class TokenAuth(httpx.Auth):
         if isinstance(operation, Operation):
             answered = f"{operation.id}: {operation.method} {operation.path} was answered {response.status_code}"
             raise TokenRefusedError(
-                f"{answered}: {why}{manager.hints()}",
+                f"{answered}: {why}{manager.hints()}" + ("; .content holds the answer" if response.content else ""),
                 operation=operation,
                 headers=response.headers,
                 content=response.content,

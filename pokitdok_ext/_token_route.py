@@ -31,7 +31,7 @@ class Route:
 
     transport: httpx.BaseTransport | None = None
     async_transport: httpx.AsyncBaseTransport | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=lambda: {"trust_env": False})
     key: Hashable = field(default=None, repr=False)
 
     def send(self, request: httpx.Request, deadline: float) -> httpx.Response:
@@ -48,8 +48,8 @@ class Route:
             pooled = isinstance(self.async_transport, httpx.AsyncHTTPTransport | LoopsOwn)
             transport = None if pooled else _OnItsOwnLoop(self.async_transport)
         if transport is not None:  # not closed afterwards: it belongs to the API client
-            return _exchange(httpx.Client(transport=transport), request, deadline)
-        with httpx.Client(**self.options) as client:
+            return _exchange(_Client(transport=transport), request, deadline)
+        with _Client(**self.options) as client:
             return _exchange(client, request, deadline)
 
 
@@ -61,6 +61,12 @@ def route_key(
     """Equal for the same transports and equal *options*, which are as the user gave them."""
     told = ((name, value if isinstance(value, Hashable) else id(value)) for name, value in options.items())
     return id(transport), id(async_transport), frozenset(told)
+
+
+class _Client(httpx.Client):
+    def _build_redirect_request(self, request: httpx.Request, response: httpx.Response) -> httpx.Request:  # noqa: ARG002
+        """Look at no redirect: httpx would do so without following it, and fail on an address that it cannot read."""
+        return request
 
 
 class _OnItsOwnLoop(httpx.BaseTransport):

@@ -87,8 +87,10 @@ def learn(budget: Budget, now: float, *, cap: int | None, amount: int | None, le
         now: Reading of the clock.
         cap: Announced requests a period.
         amount: Announced requests made in it.
-        left: Announced seconds until it ends.
+        left: Announced seconds until it ends. If it is over, the answer is an old one and says nothing of this period.
     """
+    if left is not None and left <= 0:
+        return budget
     announced = cap is not None and cap > 0
     cap = cap if cap is not None and announced else budget.cap
     ends, used = budget.ends, budget.used

@@ -83,7 +83,13 @@ def transport_options(options: Mapping[str, Any], root: str) -> dict[str, Any]:
     verify, cert, trust_env = options.get("verify", True), options.get("cert"), options.get("trust_env", True)
     proxy = proxy_to(root, options.get("proxy"), trust_env=trust_env)
     encrypted_proxy = proxy is not None and proxy.url.scheme == "https"
-    if root.startswith("http:") and verify is True and not cert and not encrypted_proxy and not options.get("mounts"):
+    if (
+        root.startswith("http:")
+        and verify is True
+        and cert is None
+        and not encrypted_proxy
+        and not options.get("mounts")
+    ):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # not used: reading certificates for it would take long
     else:
         context = tls_context(verify, cert, trust_env=trust_env, http2=options.get("http2", False))
@@ -102,7 +108,7 @@ def tls_context(
     """The TLS settings of all requests: version 1.2 or newer, whatever Python and OpenSSL of this machine allow.
 
     Without *cert* and HTTP/2, contexts are made once for the same settings and shared; what lies at a path is then read
-    once in a process.
+    once in a process, and otherwise for each client.
 
     Args:
         verify: The certificates to trust: True for those of `SSL_CERT_FILE` or `SSL_CERT_DIR`, else of certifi; the
@@ -118,7 +124,7 @@ def tls_context(
             less than TLS 1.2, or *cert* is given with a context. The text names path and setting, never a password.
     """
     if isinstance(verify, ssl.SSLContext):
-        if cert:
+        if cert is not None:
             raise ConfigurationError(
                 "cert does not go with an SSLContext, which would be changed: call its load_cert_chain() yourself"
             )
@@ -128,15 +134,17 @@ def tls_context(
         path = None if isinstance(verify, bool) else os.fspath(verify)
     except TypeError:
         path = ""
-    if path == "":
+    if path == "" or isinstance(path, bytes):
         raise ConfigurationError("verify is True, False, the path of certificates to trust, or an ssl.SSLContext")
     if verify is True and trust_env:
         found = ((name, os.environ.get(name)) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
         named, path = next(((name, value) for name, value in found if value), (named, path))
-    if not cert and not http2:
-        return _shared_context(verify is not False, named, path)
+    if cert is None and not http2:
+        # By its whole path: the folder that a program works in may change. SSL_CERT_DIR can hold several.
+        whole = path if path is None or named == "SSL_CERT_DIR" else str(Path(path).absolute())
+        return _shared_context(verify is not False, named, whole)
     context = _new_context(verify is not False, named, path)
-    if cert:
+    if cert is not None:
         _load_client_certificate(context, cert)
     return context
 
@@ -184,7 +192,7 @@ def _check_pem(named: str, path: str, what: str) -> None:
 
 def _load_client_certificate(context: ssl.SSLContext, cert: Certificate) -> None:
     parts = cert if isinstance(cert, tuple) else (cert,)
-    certificate, key, password = (*parts, None, None)[:3] if len(parts) <= 3 else (None, None, None)
+    certificate, key, password = (*parts, None, None)[:3] if 1 <= len(parts) <= 3 else (None, None, None)
     if not isinstance(certificate, str | os.PathLike) or not isinstance(key, str | os.PathLike | None):
         raise ConfigurationError(_CERT_FORMS)
     certificate, key = os.fspath(certificate), os.fspath(key or certificate)

@@ -188,8 +188,13 @@ def test_repr_of_an_outcome_shows_neither_item_nor_answer() -> None:
 
 @both
 @pytest.mark.parametrize("number", [100, 1000])
-def test_nothing_is_held_if_no_answer_announces_a_limit(through: Through, number: int) -> None:
-    network, held = httpx.MockTransport(lambda _: httpx.Response(200, json={"meta": {}, "data": None})), HeldClock()
+@pytest.mark.parametrize(
+    "meta",
+    [{}, {"rate_limit_cap": 84, "rate_limit_amount": 1, "rate_limit_reset": 1}],
+    ids=["no limit", "a limit of a period that is over, as in a recorded answer"],
+)
+def test_nothing_is_held_if_no_answer_announces_a_limit(through: Through, number: int, meta: dict[str, int]) -> None:
+    network, held = httpx.MockTransport(lambda _: httpx.Response(200, json={"meta": meta, "data": None})), HeldClock()
     with connect(
         token="t", base_url="https://api.example.com", transport=network, async_transport=network, clock=held.clock()
     ) as client:

@@ -211,6 +211,11 @@ def rows_of_the_endpoint() -> list[Any]:
         ("bad certificate, none", without_a_token(bad_certificate), (TokenUnavailableError.__name__, 1, 1)),
         ("redirect, good token", with_a_good_token(answers(302, location="https://x.test")), ("token-1", 1, 60)),
         ("redirect, none", without_a_token(answers(302)), (TokenEndpointMovedError.__name__, 1, 30)),
+        (
+            "redirect nowhere, none",
+            without_a_token(answers(302, location="http://[::x")),
+            (TokenEndpointMovedError.__name__, 1, 30),
+        ),
         ("no endpoint there, none", without_a_token(answers(404)), (TokenEndpointMovedError.__name__, 1, 30)),
     ]
     return rows

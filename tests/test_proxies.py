@@ -29,6 +29,7 @@ import pytest
 
 from pokitdok_api.api.activities import list_activities
 from pokitdok_ext import ConfigurationError, TokenUnavailableError, connect
+from pokitdok_ext.compat import PokitDokClient
 from pokitdok_ext.fast import FastTransport
 from pokitdok_ext.settings import proxy_for, proxy_to, transport_options
 from pokitdok_sandbox import Sandbox
@@ -192,6 +193,11 @@ def api_aiohttp(root: str, **arguments: Any) -> None:
     api_async(root, async_transport=FastTransport(**arguments.pop("httpx_args", {})), **arguments)
 
 
+def token_compat(root: str) -> None:
+    with PokitDokClient("id", "secret", base=root) as client:
+        client.fetch_access_token()
+
+
 REQUESTS = [token_sync, token_async, api_sync, api_async, api_aiohttp]
 
 
@@ -207,12 +213,12 @@ def test_token_and_api_requests_take_the_same_and_the_right_way(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     ways = {}
-    for send in REQUESTS:
+    for send in (*REQUESTS, token_compat):
         connections.clear()
         with pytest.raises((TokenUnavailableError, httpx.ConnectError)):
             send(root)
         ways[send.__name__] = list(connections)
-    assert ways == {send.__name__: [goes_to] for send in REQUESTS}
+    assert ways == {send.__name__: [goes_to] for send in (*REQUESTS, token_compat)}
 
 
 @pytest.mark.parametrize(

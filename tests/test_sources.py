@@ -430,7 +430,7 @@ def test_pool_of_the_callers_loop_is_not_used(monkeypatch: pytest.MonkeyPatch) -
             seen.append(options)
             super().__init__(transport=httpx.MockTransport(TokenServer()))
 
-    monkeypatch.setattr(httpx, "Client", Client)
+    monkeypatch.setattr("pokitdok_ext._token_route._Client", Client)
     through(Route(async_transport=httpx.AsyncHTTPTransport(), options={"trust_env": False})).fetch(TokenRequest(15))
     assert seen == [{"trust_env": False}]
 

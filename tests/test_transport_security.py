@@ -805,3 +805,21 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def test_certificates_of_a_relative_path_are_those_of_the_present_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusted = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        trustme.CA().cert_pem.write_to_path(tmp_path / name / "ca.pem")
+        monkeypatch.chdir(tmp_path / name)
+        trusted.append(tls_context("ca.pem").get_ca_certs(binary_form=True))
+    assert trusted[0] != trusted[1]
+
+
+@pytest.mark.parametrize("settings", [{"verify": b"ca.pem"}, {"verify": 3}, {"cert": ()}, {"cert": 0}, {"cert": ""}])
+def test_setting_of_another_kind_is_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(settings))):
+        connect("id", SECRET, base_url=SOMEWHERE, httpx_args=settings)

@@ -20,6 +20,7 @@ from pokitdok_ext._token_answers import seconds_in
 from pokitdok_ext._token_endpoint import TokenEndpoint
 from pokitdok_ext._token_route import Route
 from pokitdok_ext._tokens import Secret
+from pokitdok_ext.settings import transport_options
 
 _logger = logging.getLogger("pokitdok.compat")
 
@@ -78,7 +79,7 @@ class TokenBook:
 
     def connect_to(self, root: str, transport: httpx.BaseTransport | None, clock: Clock) -> None:
         """Where tokens come from: the API at *root*, by way of *transport*. They age by *clock*, that of the client."""
-        route = Route(transport=transport)
+        route = Route(transport) if transport else Route(options=transport_options({}, root))
         self._endpoint = TokenEndpoint(root, self.client_id, self.client_secret, route=route, clock=clock)
         self._clock = clock
 
