@@ -8,7 +8,7 @@ from pokitdok_api.models import Activity
 from pokitdok_ext.activities import ActivityError, ActivityTimeoutError, wait_for_activity
 
 from . import _exits
-from ._session import Session, pass_session
+from ._session import Session, activity_of, pass_session
 from ._tables import printable
 
 
@@ -66,11 +66,13 @@ def watch(session: Session, activity_id: str, within: float, as_json: bool) -> i
 
 def show_new(session: Session, answer: Any) -> None:
     """Print the activity that *answer* tells of, with the command that follows it."""
-    activity_id = within(answer, "meta", "activity_id") or within(answer, "data", "id")
+    activity_id = activity_of(answer)
     state = within(answer, "data", "state")
     name = within(state, "name") if isinstance(state, dict) else state
-    session.out.print(printable(f"activity {activity_id}: {name or 'unknown'}"), soft_wrap=True)
-    session.note(f"follow it: pokitdok activity watch {activity_id}")
+    try:
+        session.out.print(printable(f"activity {activity_id}: {name or 'unknown'}"), soft_wrap=True)
+    finally:  # also where nobody reads the output
+        session.note(f"follow it: pokitdok activity watch {activity_id}")
 
 
 def within(document: Any, *keys: str) -> Any:

@@ -18,7 +18,7 @@ from pokitdok_api.errors import APIError, PokitDokError
 from pokitdok_ext import bulk
 
 from . import _exits
-from ._documents import with_numbers
+from ._documents import decoded, with_numbers
 from ._journal import Journal
 from ._members import Row
 
@@ -121,10 +121,13 @@ def outcome_of(answer: Any) -> str:
 
 def described(error: APIError) -> dict[str, Any]:
     """A refusal for the output: kind, status, activity, and the answer itself."""
-    body = None if error.body is None else error.body.to_dict()
+    try:
+        answer = decoded(error.content) if error.content else None
+    except (ValueError, RecursionError):
+        answer = error.content.decode("utf-8", "backslashreplace")
     return {
         "kind": type(error).__name__,
         "status": error.status_code,
         "activity_id": error.activity_id,
-        "answer": body,
+        "answer": answer,
     }

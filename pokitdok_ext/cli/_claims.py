@@ -14,7 +14,7 @@ from ._activity import within as _within
 from ._commands import JSON_OPTION
 from ._documents import read_object
 from ._session import Session, pass_session
-from ._tables import differences, in_words, show_rows
+from ._tables import differences, in_words, printable, show_rows
 
 COLUMNS = ("tracking id", "service date", "charged", "paid", "status")
 
@@ -89,7 +89,7 @@ def _statuses(found: Any) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
             charged = _within(entry, "total_claim_amount") or _within(claim, "total_claim_amount")
             paid = _within(entry, "claim_payment_amount") or _within(claim, "claim_payment_amount")
             words = _within(entry, "status_category") or _within(entry, "status_code") or _within(claim, "status_code")
-            ids = in_words(_within(claim, "tracking_id")), in_words(_within(claim, "service_date"))
+            ids = printable(_within(claim, "tracking_id")), printable(_within(claim, "service_date"))
             facts = {name: value for each in (claim, entry) if isinstance(each, dict) for name, value in each.items()}
             facts.pop("statuses", None)  # each of them has a row
             yield (*ids, _money(charged), _money(paid), in_words(words)), facts

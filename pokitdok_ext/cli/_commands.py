@@ -1,5 +1,6 @@
 """Commands that are one question and one answer: token, request, trading-partners; and those that talk to no API."""
 
+import math
 from typing import Any
 
 import click
@@ -45,7 +46,9 @@ def token(session: Session, reveal: bool) -> None:
     if reveal:
         click.echo(session.reveal_token())
         return
-    session.out.print(f"token {state.fingerprint} is good for {(state.seconds_left or 0) / 60:.0f} minutes")
+    left = state.seconds_left or 0
+    good = "until it is refused" if math.isinf(left) else f"for {left / 60:.0f} minutes"
+    session.out.print(f"token {state.fingerprint} is good {good}")
 
 
 def _paths(_: click.Context, __: click.Parameter, begun: str) -> list[str]:

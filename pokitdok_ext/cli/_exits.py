@@ -86,6 +86,12 @@ def text_for(error: Exception, *, shown: bool = False) -> str:
     if isinstance(error, PokitDokError):
         return str(error)
     kind = type(error).__name__
+    return _text_for_foreign(error, kind)
+
+
+def _text_for_foreign(error: Exception, kind: str) -> str:
+    if isinstance(error, OSError):
+        return f"the output cannot be written, or a file cannot be read ({error.strerror or kind})"
     if isinstance(error, httpx.TimeoutException):
         return f"no answer in time ({kind}); --timeout gives it more"
     if isinstance(error, httpx.HTTPError):

@@ -107,10 +107,11 @@ def _is_date(text: str) -> bool:
 
 
 def _check_columns(file: Path, columns: list[str]) -> None:
-    unknown = [name for name in columns if name not in COLUMNS]
+    unknown = [str(number) for number, name in enumerate(columns, start=1) if name not in COLUMNS]
     if not columns or unknown:
-        what = f"unknown column {', '.join(map(repr, unknown[:3]))}" if columns else "no heading"
-        raise click.UsageError(f"{file}: {what}; the columns are {', '.join(COLUMNS)}")
+        # By number: without a heading, the names are the data of the first patient.
+        what = f"column {', '.join(unknown)} of the heading is unknown" if columns else "no heading"
+        raise click.UsageError(f"{file}: {what}; is the first line a heading? The columns are {', '.join(COLUMNS)}")
     if len(set(columns)) < len(columns):
         raise click.UsageError(f"{file}: a column is there twice")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.types import StringParamType
 
 from pokitdok_api.errors import PokitDokError
 from pokitdok_ext import __version__
@@ -69,15 +70,25 @@ class _Commands(click.Group):
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except BrokenPipeError:  # the reader has gone, as `head` does
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _discard_output()
             return _exits.DONE
         except Exception as error:  # noqa: BLE001 - whatever broke, its text could quote a patient
             return _failed(ctx.obj, error)
 
 
+def _discard_output() -> None:
+    """Let what cannot be written go; Python would try again at its end, and exit with a code of its own."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _failed(session: Session, error: Exception) -> int:
+    if isinstance(error, OSError):
+        _discard_output()
     code = _exits.code_for(error)
-    session.note(f"pokitdok: {_exits.text_for(error, shown=session.as_json)}")
+    content = getattr(error, "content", b"")
+    if session.acting is not None and content and not session.as_json:
+        session.show_content(content)  # it cannot be asked for again
+    session.note(f"pokitdok: {_exits.text_for(error, shown=session.as_json or session.acting is not None)}")
     if session.acting is not None:
         session.note(f"pokitdok: {_exits.warning_for(session.acting, error)}")
     if code == _exits.BUG and os.environ.get("POKITDOK_TRACEBACK"):
@@ -130,14 +141,32 @@ for command in (token, request, eligibility, claims, activity, trading_partners,
     pokitdok.add_command(command)
 
 
+class _Text(StringParamType):
+    """A text that is sent, which is UTF-8 whatever the locale. Names of files stay as Python has decoded them."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The text as it was typed."""
+        return in_unicode(super().convert(value, param, ctx))
+
+
+def _read_texts(command: click.Command) -> None:
+    for each in command.params:
+        if type(each.type) is StringParamType and each.metavar != "FILE":
+            each.type = _Text()
+    for below in command.commands.values() if isinstance(command, click.Group) else ():
+        _read_texts(below)
+
+
+_read_texts(pokitdok)
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the locale cannot write ends no command
     try:
-        given = [in_unicode(each) for each in (sys.argv[1:] if arguments is None else arguments)]
-        code = pokitdok.main(args=given, prog_name="pokitdok", standalone_mode=False)
+        code = pokitdok.main(args=arguments, prog_name="pokitdok", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return _exits.USAGE

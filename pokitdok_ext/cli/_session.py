@@ -25,7 +25,7 @@ from . import _exits, _profiles
 from ._documents import decoded, with_numbers
 from ._tables import printable
 
-_PIPE_WIDTH = 400
+_PIPE_WIDTH = 100_000
 
 _NO_PROFILE = "there is no profile {name} in {file}; there are: {known}"
 
@@ -58,7 +58,7 @@ class Session:
     @cached_property
     def out(self) -> Console:
         """For what was asked for. A terminal gets colours and its width; a pipe neither. `NO_COLOR` is honoured."""
-        return Console(highlight=False, emoji=False, markup=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+        return _Console(highlight=False, emoji=False, markup=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
     @cached_property
     def err(self) -> Console:
@@ -153,8 +153,23 @@ class Session:
     def ask(
         self, operation: Operation, path: str | None = None, *, body: Any = None, params: Iterable[tuple[str, Any]] = ()
     ) -> Any:
-        """As `send`, for what the answer says."""
-        return self.send(operation, path, body=body, params=params).parsed
+        """As `send`, for what the answer says.
+
+        Raises:
+            InvalidResponseError: The request acts, and the answer names no activity.
+        """
+        answer = self.send(operation, path, body=body, params=params)
+        if self.acting is not None and activity_of(answer.parsed) is None:
+            error = InvalidResponseError(
+                operation=operation,
+                status_code=answer.status_code,
+                place="it names no activity",
+                headers=answer.headers,
+                content=answer.content,
+            )
+            self._show_error(error)
+            raise error
+        return answer.parsed
 
     async def aask(self, operation: Operation, *, body: Any) -> Any:
         """As `ask`, on the running event loop; an error is raised and nothing shown."""
@@ -192,6 +207,20 @@ class Session:
     def note(self, text: str) -> None:
         """Write a line beside the output."""
         self.err.print(printable(text), soft_wrap=True)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Let the error through: rich would end the program with an exit code of its own."""
+        raise  # noqa: PLE0704 - rich calls this where it has caught the error
+
+
+def activity_of(answer: Any) -> str | None:
+    """The id of the activity that *answer* tells of, None if it tells of none."""
+    told = answer if isinstance(answer, dict) else {}
+    parts = ((told.get("meta"), "activity_id"), (told.get("data"), "id"))
+    found = (part.get(name) for part, name in parts if isinstance(part, dict))
+    return next((each for each in found if isinstance(each, str) and each), None)
 
 
 def _parts(operation: Operation, path: str | None, body: Any, params: Iterable[tuple[str, Any]]) -> RequestParts:

@@ -13,6 +13,9 @@ from rich.text import Text
 
 from pokitdok_api.types import Unset
 
+LONGEST_WORD, LONGEST_ID = 16, 24
+"""Columns beyond which a word of a text, or an id, is broken before a table becomes a list."""
+
 _NUMBER = re.compile(r"(-?[0-9]+)(?:\.([0-9]+))?(\D.*)?", re.DOTALL)
 
 
@@ -48,14 +51,19 @@ def show_rows(
         if column in amounts:
             for row, text in zip(texts, aligned([row[place] for row in texts]), strict=True):
                 row[place] = text
-    stays = [column in amounts or column in whole for column in columns]
     cells = [[column, *(row[place] for row in texts)] for place, column in enumerate(columns)]
     natural = [max(map(cell_len, each)) for each in cells]
+    stays = [
+        column in amounts or (column in whole and width <= LONGEST_ID)
+        for column, width in zip(columns, natural, strict=True)
+    ]
     words = [max(cell_len(word) for cell in each for word in cell.split()) for each in cells]
     table, widths = Table(), fitted(natural, natural, out.width - 3 * len(columns) - 1)
     if widths is None:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-        least = [most if stay else word for most, stay, word in zip(natural, stays, words, strict=True)]
+        least = [
+            most if stay else min(word, LONGEST_WORD) for most, stay, word in zip(natural, stays, words, strict=True)
+        ]
         widths = fitted(natural, least, out.width - 2 * (len(columns) - 1))
     if widths is not None:
         for column, width in zip(columns, widths, strict=True):
@@ -144,7 +152,8 @@ def in_words(value: object) -> str:
         return ", ".join(filter(None, map(in_words, value)))
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return printable(value).replace("_", " ")
+    text = printable(value)
+    return text.replace("_", " ") if re.fullmatch(r"[a-z]+(_[a-z]+)*", text) else text
 
 
 def _with_name(name: str, text: str) -> str:

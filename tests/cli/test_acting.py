@@ -169,6 +169,39 @@ def test_no_content_is_an_answer(pokitdok: Run, server: Any) -> None:
     assert pokitdok("request", "DELETE", "/schedule/slots/5317f515") == (0, "", "")
 
 
+@pytest.mark.parametrize("json_option", [(), ("--json",)], ids=["", "--json"])
+@pytest.mark.parametrize("body", [b"null", b"[1, 2]", b'"x"', b"{}", b'{"meta": {}, "data": null}', None])
+def test_success_that_names_no_activity_does_not_say_what_became_of_a_claim(
+    pokitdok: Run, server: Any, body: bytes | None, json_option: tuple[str, ...]
+) -> None:
+    nothing = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
+    server.answer = nothing if body is None else server.http_answer(body)
+    ran = pokitdok("claims", "submit", "-", *json_option, stdin=CLAIM)
+    assert ran.code == _exits.MAY_HAVE_ACTED
+    assert "may have been acted on: look before you repeat it" in ran.err
+    assert "None" not in ran.out + ran.err
+
+
+def test_answer_to_a_claim_is_shown_without_being_asked_for(pokitdok: Run, server: Any) -> None:
+    server.answer = server.http_answer(b"<h1>Oops</h1>", "500 Internal Server Error")
+    ran = pokitdok("claims", "submit", "-", stdin=CLAIM)
+    assert "<h1>Oops</h1>" in ran.out
+    assert "--json" not in ran.err
+
+
+def test_reader_that_has_gone_after_a_claim_was_filed_is_no_error(server: Any) -> None:
+    server.answer = server.http_answer(b'{"meta": {"activity_id": "5317f515"}, "data": {"id": "5317f515"}}')
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "pokitdok_ext.cli", "claims", "submit", "-"]
+    with open(writing, "wb") as output:  # noqa: PTH123 - a pipe
+        ran = subprocess.run(
+            command, input=CLAIM.encode(), stdout=output, stderr=subprocess.PIPE, timeout=60, check=False
+        )
+    assert ran.returncode == _exits.DONE
+    assert b"pokitdok activity watch 5317f515" in ran.stderr
+
+
 def test_ctrl_c_after_the_send_says_so(pokitdok: Run, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
@@ -189,7 +222,7 @@ def test_claim_whose_answer_cannot_be_written_was_filed(server: Any) -> None:
             input=CLAIM.encode(),
             stdout=full,
             stderr=subprocess.PIPE,
-            env=os.environ,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
             timeout=60,
             check=False,
         )

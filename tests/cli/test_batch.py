@@ -113,7 +113,8 @@ def test_line_break_in_quotes_stays_in_its_cell(tmp_path: Path, ending: str, ins
     ("text", "told"),
     [
         ("", "no heading"),
-        ("member_id,ssn\nW1,canary\n", "unknown column 'ssn'"),
+        ("member_id,ssn\nW1,canary\n", "column 2 of the heading is unknown; is the first line a heading?"),
+        ("W1,canary,1984-03-09\n", "column 1, 2, 3 of the heading is unknown; is the first line a heading?"),
         ("member_id,member_id\nW1,canary\n", "twice"),
         ("member_id\nW1\ncanary,2\n", "row 2: more cells than columns"),
         ("member_id,first_name\nW1,\n,canary\n", "row 2: neither member_id nor birth_date"),
@@ -208,6 +209,22 @@ def test_second_run_asks_only_what_is_missing(bench: Bench) -> None:
 )
 def test_outcome_is_told(answer: Any, outcome: str) -> None:
     assert _batch.outcome_of(answer) == outcome
+
+
+@pytest.mark.parametrize(
+    ("content", "answer"),
+    [
+        (b'{"detail": [{"loc": ["body"]}]}', {"detail": [{"loc": ["body"]}]}),
+        (b"<h1>Too large</h1>", "<h1>Too large</h1>"),
+        (b"Jos\xe9", "Jos\\xe9"),
+        (b"", None),
+    ],
+)
+def test_refusal_is_kept_in_whatever_form_it_came(content: bytes, answer: Any) -> None:
+    refused = InvalidRequestError(
+        operation=CHECK_ELIGIBILITY, status_code=422, headers={}, content=content, body=None, activity_id=None
+    )
+    assert _batch.described(refused)["answer"] == answer
 
 
 def test_refused_row_is_written_and_not_asked_again(bench: Bench) -> None:

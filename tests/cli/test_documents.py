@@ -235,3 +235,15 @@ def test_number_with_more_digits_than_a_float_stays_text() -> None:
     ]
     with pytest.raises(ValueError, match="NaN"):
         decoded(b"[NaN]")
+
+
+@pytest.mark.parametrize("locale", ["C", "UTF-8"])
+@pytest.mark.parametrize("name", [NAME.encode(), b"Jos\xe9"], ids=["UTF-8", "Latin-1"])
+def test_file_of_any_name_is_read(tmp_path: Path, locale: str, name: bytes) -> None:
+    folder = os.fsencode(tmp_path)
+    with open(os.path.join(folder, name), "wb") as file:  # noqa: PTH118, PTH123 - a name that is no text
+        file.write(b"{")
+    ran = command("eligibility", "--from", os.path.join(folder, name), locale=locale)  # noqa: PTH118
+    assert (ran.returncode, b"is not JSON: line 1, column 2" in ran.stderr) == (2, True), ran.stderr
+    ran = command("eligibility", "batch", os.path.join(folder, name), "-o", b"x", locale=locale)  # noqa: PTH118
+    assert (ran.returncode, b"of the heading is unknown" in ran.stderr) == (2, True), ran.stderr
