@@ -81,6 +81,8 @@ def request(session: Session, method: str, path: str, pairs: tuple[str, ...], da
         raise click.UsageError(f"PATH begins with a slash and follows {ROOT}: /activities/ for example")
     if "?" in path:
         raise click.UsageError("PATH has a query: pass it as -q NAME=VALUE, which is quoted and kept out of logs")
+    if "#" in path or not path.isprintable() or {".", ".."} & set(path.split("/")):
+        raise click.UsageError("PATH holds a #, a control character, or a part . or .., and would lead elsewhere")
     params = [(name, value) for name, _, value in (pair.partition("=") for pair in pairs)]
     body = None if data is None else read_document(data)
     operation, known_path = operation_for(method.upper(), path, body)

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.highlighter import JSONHighlighter
 
 from pokitdok_api._operations import Operation
 from pokitdok_api._requests import RequestParts, query
@@ -196,7 +197,9 @@ class Session:
 
     def _print_json(self, document: Any) -> None:
         if self.out.is_terminal:
-            self.out.print_json(data=document, ensure_ascii=not self.out.encoding.startswith("utf"))
+            text = json.dumps(document, indent=2, ensure_ascii=not self.out.encoding.startswith("utf"))
+            safe = "".join(sign if sign.isprintable() or sign == "\n" else json.dumps(sign)[1:-1] for sign in text)
+            self.out.print(JSONHighlighter()(safe), soft_wrap=True)
         else:
             click.echo(json.dumps(document, indent=2))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -15,9 +16,11 @@ from typing import Any
 import click
 import httpx
 import pytest
+from rich.console import Console
 
 from pokitdok_ext.cli import _exits
 from pokitdok_ext.cli._run import pokitdok as command
+from pokitdok_ext.cli._session import Session
 from pokitdok_ext.testing import Contract
 from pokitdok_sandbox import Sandbox
 
@@ -389,3 +392,20 @@ def test_terminal_is_not_steered_by_an_answer(
     ran = pokitdok("trading-partners")
     assert "\x1b" not in ran.out
     assert "red[bold]" in ran.out
+
+
+@pytest.mark.parametrize("path", ["/claims/#b", "/claims\n/", "/../../x", "/./claims/", "/claims/\x7f"])
+def test_path_that_would_lead_elsewhere_is_refused(pokitdok: Any, path: str) -> None:
+    ran = pokitdok("request", "POST", path)
+    assert ran.code == 2
+    assert "would lead elsewhere" in ran.err
+
+
+def test_json_in_a_terminal_cannot_steer_it() -> None:
+    session = Session(None, Path("none"), None, None, 1.0)
+    shown = io.StringIO()
+    session.out = Console(file=shown, force_terminal=True, color_system=None, width=80)
+    document = {"name": "Jos\u00e9 \x9b31m \x1b[2J \u202e"}
+    session.show_content(json.dumps(document, ensure_ascii=False).encode())
+    assert json.loads(shown.getvalue()) == document
+    assert all(sign.isprintable() or sign == "\n" for sign in shown.getvalue())
