@@ -41,6 +41,7 @@ def watch(session: Session, activity_id: str, within: float, as_json: bool) -> i
       pokitdok activity watch 5317f51527a27620f2ec7533
       pokitdok activity watch 5317f51527a27620f2ec7533 --for 3600 --json > end.json
     """
+    session.as_json = as_json
     shown = 0
 
     def show(seen: Activity) -> None:

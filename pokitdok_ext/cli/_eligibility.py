@@ -168,7 +168,7 @@ def batch(
     }
     _summarize(session, summary, clock.monotonic() - started, as_json)
     if result.error is not None:
-        session.note(f"pokitdok: {_exits.text_for(result.error)}")
+        session.note(f"pokitdok: {_exits.text_for(result.error, shown=True)}")
         session.note("The same command goes on from here.")
         return _exits.code_for(result.error)
     if result.left:

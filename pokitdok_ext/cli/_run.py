@@ -10,7 +10,7 @@ from typing import Any
 import click
 from click.types import StringParamType
 
-from pokitdok_api.errors import PokitDokError
+from pokitdok_api.errors import APIError, InvalidResponseError, PokitDokError
 from pokitdok_ext import __version__
 
 from . import _exits, _profiles
@@ -85,10 +85,10 @@ def _failed(session: Session, error: Exception) -> int:
     if isinstance(error, OSError):
         _discard_output()
     code = _exits.code_for(error)
-    content = getattr(error, "content", b"")
-    if session.acting is not None and content and not session.as_json:
-        session.show_content(content)  # it cannot be asked for again
-    session.note(f"pokitdok: {_exits.text_for(error, shown=session.as_json or session.acting is not None)}")
+    shown = session.as_json or session.acting is not None  # what acts cannot be asked again to be shown
+    if shown and isinstance(error, APIError | InvalidResponseError) and error.content:
+        session.show_content(error.content)
+    session.note(f"pokitdok: {_exits.text_for(error, shown=shown)}")
     if session.acting is not None:
         session.note(f"pokitdok: {_exits.warning_for(session.acting, error)}")
     if code == _exits.BUG and os.environ.get("POKITDOK_TRACEBACK"):

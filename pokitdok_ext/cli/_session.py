@@ -16,7 +16,7 @@ from rich.highlighter import JSONHighlighter
 
 from pokitdok_api._operations import Operation
 from pokitdok_api._requests import RequestParts, query
-from pokitdok_api.errors import APIError, InvalidResponseError
+from pokitdok_api.errors import InvalidResponseError
 from pokitdok_api.types import Response
 from pokitdok_ext._client import ConnectedClient, connect
 from pokitdok_ext._errors import ConfigurationError
@@ -142,13 +142,10 @@ class Session:
         except InvalidResponseError as error:
             if error.status_code == HTTPStatus.NO_CONTENT:
                 return Response(error.status_code, {}, b"", None)
-            self._show_error(error)
             raise
         except Exception as error:
             if not _exits.acted(operation, error):
                 self.acting = None
-            if isinstance(error, APIError):
-                self._show_error(error)
             raise
 
     def ask(
@@ -161,15 +158,13 @@ class Session:
         """
         answer = self.send(operation, path, body=body, params=params)
         if self.acting is not None and activity_of(answer.parsed) is None:
-            error = InvalidResponseError(
+            raise InvalidResponseError(
                 operation=operation,
                 status_code=answer.status_code,
                 place="it names no activity",
                 headers=answer.headers,
                 content=answer.content,
             )
-            self._show_error(error)
-            raise error
         return answer.parsed
 
     async def aask(self, operation: Operation, *, body: Any) -> Any:
@@ -202,10 +197,6 @@ class Session:
             self.out.print(JSONHighlighter()(safe), soft_wrap=True)
         else:
             click.echo(json.dumps(document, indent=2))
-
-    def _show_error(self, error: APIError | InvalidResponseError) -> None:
-        if self.as_json and error.content:
-            self.show_content(error.content)
 
     def note(self, text: str) -> None:
         """Write a line beside the output."""

@@ -189,6 +189,15 @@ def test_answer_to_a_claim_is_shown_without_being_asked_for(pokitdok: Run, serve
     assert "--json" not in ran.err
 
 
+@pytest.mark.parametrize("arguments", [("activity", "watch", "5317f515"), ("trading-partners",)], ids=" ".join)
+def test_error_is_shown_in_json_by_each_command_that_says_so(
+    pokitdok: Run, server: Any, arguments: tuple[str, ...]
+) -> None:
+    server.answer = server.http_answer(b'{"detail": "no such thing"}', "404 Not Found")
+    assert "--json shows the answer" in pokitdok(*arguments).err
+    assert json.loads(pokitdok(*arguments, "--json").out) == {"detail": "no such thing"}
+
+
 def test_reader_that_has_gone_after_a_claim_was_filed_is_no_error(server: Any) -> None:
     server.answer = server.http_answer(b'{"meta": {"activity_id": "5317f515"}, "data": {"id": "5317f515"}}')
     reading, writing = os.pipe()
