@@ -35,7 +35,7 @@ class Row:
     """One question of a file.
 
     Attributes:
-        number: Of the row, from 1; the heading is not counted.
+        number: Of the row, from 1; the heading and empty lines are not counted.
         question: The request.
         reference: The caller's own key, from the column of that name.
     """
@@ -80,22 +80,26 @@ def read_rows(file: Path, defaults: dict[str, str | None], service_types: list[s
         service_types: Asked for where a row names none; in a cell they are separated by `|`.
 
     Raises:
-        click.UsageError: A column or a row cannot be used; its number is told, never what is in it.
+        click.UsageError: A column or a row cannot be used; its number and its line are told, never what is in it.
     """
     text = read_text(file)
     # A row may end in a bare carriage return only where all do: one that got into a cell would make two rows of it.
     reader = csv.reader(io.StringIO(text, newline="\n" if "\n" in text else ""), strict=True)
+    rows: list[Row] = []
     try:
         columns = [name.strip().lower() for name in next(reader, [])]
         _check_columns(file, columns)
-        filled = (cells for cells in reader if any(cells))
-        return [
-            Row(number, *_asked(f"{file}, row {number}", _cells(file, number, columns, cells), defaults, service_types))
-            for number, cells in enumerate(filled, start=1)
-        ]
+        line = reader.line_num + 1
+        for cells in reader:
+            if any(cells):
+                number = len(rows) + 1
+                where = f"{file}, row {number} (line {line})"
+                rows.append(Row(number, *_asked(where, _cells(where, columns, cells), defaults, service_types)))
+            line = reader.line_num + 1  # a row has as many lines as there are line breaks in its cells
     except csv.Error as error:
         problem = "a carriage return in a cell that is not in quotes" if "new-line" in f"{error}" else f"{error}"
         raise click.UsageError(f"{file}, line {reader.line_num}: {problem}") from None
+    return rows
 
 
 def _is_date(text: str) -> bool:
@@ -116,11 +120,11 @@ def _check_columns(file: Path, columns: list[str]) -> None:
         raise click.UsageError(f"{file}: a column is there twice")
 
 
-def _cells(file: Path, number: int, columns: list[str], cells: list[str]) -> dict[str, str]:
+def _cells(where: str, columns: list[str], cells: list[str]) -> dict[str, str]:
     if len(cells) > len(columns):
-        raise click.UsageError(f"{file}, row {number}: more cells than columns; is a comma not in quotes?")
+        raise click.UsageError(f"{where}: more cells than columns; is a comma not in quotes?")
     if len(cells) < len(columns):
-        raise click.UsageError(f"{file}, row {number}: fewer cells than columns; is a line break not in quotes?")
+        raise click.UsageError(f"{where}: fewer cells than columns; is a line break not in quotes?")
     return {name: cell.strip() for name, cell in zip(columns, cells, strict=True) if cell.strip()}
 
 
