@@ -13,8 +13,8 @@ from rich.text import Text
 
 from pokitdok_api.types import Unset
 
-LONGEST_WORD, LONGEST_ID = 16, 24
-"""Columns beyond which a word of a text, or an id, is broken before a table becomes a list."""
+LONGEST_WORD = 16
+"""Columns beyond which a word or an id is broken before a table becomes a list; a date has 10."""
 
 _NUMBER = re.compile(r"(-?[0-9]+)(?:\.([0-9]+))?(\D.*)?", re.DOTALL)
 
@@ -35,14 +35,15 @@ def show_rows(
 ) -> None:
     """Print *rows* under *columns*.
 
-    Where the window is narrow, text is wrapped; amounts, dates and ids never are. Empty columns are left out.
+    Where the window is narrow, text is wrapped between words; where that is not enough, words and ids of more than
+    `LONGEST_WORD` columns are broken. Amounts and dates never are. Empty columns are left out.
 
     Args:
         out: Where to print.
         columns: Headings.
         rows: A cell for each column.
         amounts: Columns of amounts, such as `2387.25 USD` or `10%`; aligned at the decimal point.
-        whole: Other columns whose cells stay in one piece.
+        whole: Columns of dates and ids, which are not wrapped between words.
     """
     texts = [[_shown(out, cell) for cell in row] for row in rows]
     used = [place for place in range(len(columns)) if any(row[place] for row in texts)]
@@ -53,18 +54,17 @@ def show_rows(
                 row[place] = text
     cells = [[column, *(row[place] for row in texts)] for place, column in enumerate(columns)]
     natural = [max(map(cell_len, each)) for each in cells]
-    stays = [
-        column in amounts or (column in whole and width <= LONGEST_ID)
-        for column, width in zip(columns, natural, strict=True)
-    ]
+    stays = [column in amounts or column in whole for column in columns]
     words = [max(cell_len(word) for cell in each for word in cell.split()) for each in cells]
     table, widths = Table(), fitted(natural, natural, out.width - 3 * len(columns) - 1)
     if widths is None:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-        least = [
-            most if stay else min(word, LONGEST_WORD) for most, stay, word in zip(natural, stays, words, strict=True)
+        room = out.width - 2 * (len(columns) - 1)
+        least = [most if stay else word for most, stay, word in zip(natural, stays, words, strict=True)]
+        broken = [
+            most if column in amounts else min(most, LONGEST_WORD) for column, most in zip(columns, least, strict=True)
         ]
-        widths = fitted(natural, least, out.width - 2 * (len(columns) - 1))
+        widths = fitted(natural, least, room) or fitted(natural, broken, room)
     if widths is not None:
         for column, width in zip(columns, widths, strict=True):
             heading = Text(column, justify="right" if column in amounts else "left")
@@ -137,23 +137,30 @@ def differences(shown: Sequence[object], facts: Sequence[Mapping[str, Any]]) -> 
             name for name in names if any(facts[each].get(name) != facts[places[0]].get(name) for each in places)
         ]
         for place in places:
-            texts = ((name, in_words(facts[place].get(name))) for name in telling)
+            texts = ((name, _fact(name, facts[place].get(name))) for name in telling)
             told[place] = "; ".join(_with_name(name, text) for name, text in texts if text)
     return told
 
 
 def in_words(value: object) -> str:
-    """A code, a text or a structure of them as words: `calendar_year` becomes `calendar year`."""
+    """A code, a text or a structure of them as words: `calendar_year` becomes `calendar year`.
+
+    Other texts stay as they are, and so does what a structure calls ..._id or ..._number.
+    """
     if value is None or isinstance(value, Unset):
         return ""
     if isinstance(value, Mapping):
-        return " ".join(filter(None, map(in_words, value.values())))
+        return " ".join(filter(None, (_fact(name, each) for name, each in value.items())))
     if isinstance(value, list):
         return ", ".join(filter(None, map(in_words, value)))
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = printable(value)
     return text.replace("_", " ") if re.fullmatch(r"[a-z]+(_[a-z]+)*", text) else text
+
+
+def _fact(name: str, value: object) -> str:
+    return printable(value) if isinstance(value, str) and name.endswith(("_id", "_number")) else in_words(value)
 
 
 def _with_name(name: str, text: str) -> str:

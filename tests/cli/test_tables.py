@@ -124,6 +124,8 @@ def test_copays_tell_which_they_are() -> None:
     [
         ({"messages": [{"message": "A CARE"}]}, {"messages": []}, ["A CARE", ""]),
         ({"service_types": ["chiropractic"]}, {"service_types": ["vision"]}, ["chiropractic", "vision"]),
+        ({"check_number": "CHK_0001"}, {"check_number": "chk_b"}, ["check number CHK_0001", "check number chk_b"]),
+        ({"check": {"check_id": "ab_c"}}, {"check": {"check_id": "A_1"}}, ["check ab_c", "check A_1"]),
         ({"quantity": 5}, {"quantity": 6}, ["quantity 5", "quantity 6"]),
         ({"is_in": True}, {"is_in": False}, ["is in yes", "is in no"]),
         ({"plan_begin_date": "2026-01-01"}, {}, ["plan begin date 2026-01-01", ""]),
@@ -147,6 +149,25 @@ def test_statuses_of_a_claim_that_look_alike_are_told_apart() -> None:
         "Waiting for the file of the patient",
         "Waiting for the other payer",
     ]
+
+
+@pytest.mark.parametrize("tracking_id", ["AB_12_C", "ab_c", "A_1"])
+def test_tracking_id_is_shown_as_it_is(tracking_id: str) -> None:
+    [(row, _)] = _claims._statuses([{"tracking_id": tracking_id, "service_date": "2026-11-02"}])
+    assert row[:2] == (tracking_id, "2026-11-02")
+
+
+@pytest.mark.parametrize("tracking_id", ["5F0C1D2E3A4B5C6D7E8F9A0B", "0123456789" * 4 + "abcdef"])
+@pytest.mark.parametrize("words", ["Paid", "See https://example.com/claims/" + "a" * 60])
+def test_one_long_word_makes_no_list_of_a_table(tracking_id: str, words: str) -> None:
+    row = (tracking_id, "2026-11-02", "12387.25 USD", "2387.25 USD", words)
+    options: Any = {"amounts": ("charged", "paid"), "whole": ("tracking id", "service date")}
+    lines = printed(80, lambda out: show_rows(out, _claims.COLUMNS, [row, row], **options)).splitlines()
+    assert re.split(r" {2,}", lines[0].strip()) == list(_claims.COLUMNS), "not a list"
+    assert max(map(len, lines)) <= 80
+    for whole in row[1:4]:
+        assert sum(whole in line for line in lines) == 2
+    assert "".join(line.split(" ")[0] for line in lines[2:]) == tracking_id * 2, "no character of it is lost"
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -192,7 +213,8 @@ def test_widest_column_is_narrowed_first(
 
 
 @pytest.mark.parametrize(
-    ("value", "words"), [(None, ""), ("", ""), (0, "0"), (False, "no"), ("a_b", "a b"), (["x", None, "y"], "x, y")]
+    ("value", "words"),
+    [(None, ""), ("", ""), (0, "0"), (False, "no"), ("a_b", "a b"), ("AB_12_C", "AB_12_C"), (["x", None, "y"], "x, y")],
 )
 def test_value_in_words(value: Any, words: str) -> None:
     assert in_words(value) == words
