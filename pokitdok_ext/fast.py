@@ -88,20 +88,16 @@ class FastTransport(LoopsOwn):
         connections: int | None = CONNECTIONS,
         keep_alive: float | None = KEEP_ALIVE,
     ) -> None:
-        context = partial(tls_context, verify, cert, trust_env=trust_env)
+        load = partial(tls_context, verify, cert, trust_env=trust_env)
         paths = trust_env and {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys()
-        if verify is not True or cert or paths:  # certifi's certificates take longest, and are never wrong
-            context = partial(_given, context())
+        # At once, so that a wrong path shows here; but certifi's certificates take longest, and are never wrong.
+        loaded = load() if verify is not True or cert or paths else None
         proxy_of = partial(proxy_to, proxy=None if proxy is None else checked_proxy(proxy), trust_env=trust_env)
 
         async def pool() -> httpx.AsyncBaseTransport:
-            return AiohttpPool(context, proxy_of, connections=connections, keep_alive=keep_alive)
+            return AiohttpPool(lambda: loaded or load(), proxy_of, connections=connections, keep_alive=keep_alive)
 
         super().__init__(pool)
-
-
-def _given(context: ssl.SSLContext) -> ssl.SSLContext:
-    return context
 
 
 class AiohttpPool(httpx.AsyncBaseTransport):

@@ -186,6 +186,19 @@ def test_repr_of_an_outcome_shows_neither_item_nor_answer() -> None:
     assert "Canaryname" not in repr(Outcome(0, 0, "Canaryname", "Canaryname", None))
 
 
+def answered(through: Through, network: httpx.MockTransport, held: HeldClock, number: int) -> list[int]:
+    """So many questions, asked through *network*; the results of the outcomes."""
+    with connect(
+        token="t", base_url="https://api.example.com", transport=network, async_transport=network, clock=held.clock()
+    ) as client:
+
+        async def ask(item: int) -> int:
+            await check_eligibility.asyncio(client=client, body=EligibilityRequest.from_dict({}))
+            return item
+
+        return [outcome.result() for outcome in through(ask, range(number))]
+
+
 @both
 @pytest.mark.parametrize("number", [100, 1000])
 @pytest.mark.parametrize(
@@ -195,16 +208,7 @@ def test_repr_of_an_outcome_shows_neither_item_nor_answer() -> None:
 )
 def test_nothing_is_held_if_no_answer_announces_a_limit(through: Through, number: int, meta: dict[str, int]) -> None:
     network, held = httpx.MockTransport(lambda _: httpx.Response(200, json={"meta": meta, "data": None})), HeldClock()
-    with connect(
-        token="t", base_url="https://api.example.com", transport=network, async_transport=network, clock=held.clock()
-    ) as client:
-
-        async def ask(item: int) -> int:
-            await check_eligibility.asyncio(client=client, body=EligibilityRequest.from_dict({}))
-            return item
-
-        outcomes = through(ask, range(number))
-        assert [outcome.result() for outcome in outcomes] == list(range(number))
+    assert answered(through, network, held, number) == list(range(number))
     assert held.slept == []
 
 
@@ -218,16 +222,7 @@ def test_rate_limit_that_refuses_without_an_announcement_is_waited_out(through: 
         return httpx.Response(403, json={"message": "Forbidden (Rate Limited)"})
 
     network = httpx.MockTransport(platform)
-    with connect(
-        token="t", base_url="https://api.example.com", transport=network, async_transport=network, clock=held.clock()
-    ) as client:
-
-        async def ask(item: int) -> int:
-            await check_eligibility.asyncio(client=client, body=EligibilityRequest.from_dict({}))
-            return item
-
-        outcomes = through(ask, range(20))
-        assert [outcome.result() for outcome in outcomes] == list(range(20))
+    assert answered(through, network, held, 20) == list(range(20))
     assert sum(held.slept) >= 59
 
 

@@ -8,6 +8,7 @@ from pokitdok_api.models import Activity
 from pokitdok_ext.activities import ActivityError, ActivityTimeoutError, wait_for_activity
 
 from . import _exits
+from ._documents import within
 from ._session import Session, activity_of, pass_session
 from ._tables import printable
 
@@ -74,13 +75,6 @@ def show_new(session: Session, answer: Any) -> None:
         session.out.print(printable(f"activity {activity_id}: {name or 'unknown'}"), soft_wrap=True)
     finally:  # also where nobody reads the output
         session.note(f"follow it: pokitdok activity watch {activity_id}")
-
-
-def within(document: Any, *keys: str) -> Any:
-    """What is under *keys* in nested objects, None if one of them is not there."""
-    for key in keys:
-        document = document.get(key) if isinstance(document, dict) else None
-    return document
 
 
 def _steps(seen: Activity) -> list[tuple[str, str, str]]:

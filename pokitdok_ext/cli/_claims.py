@@ -10,9 +10,8 @@ from pokitdok_ext._paths import form_for
 
 from . import _exits
 from ._activity import show_new
-from ._activity import within as _within
 from ._commands import JSON_OPTION
-from ._documents import read_object
+from ._documents import read_object, within
 from ._session import Session, pass_session
 from ._tables import differences, in_words, printable, show_rows
 
@@ -71,7 +70,7 @@ def status(session: Session, source: str, as_json: bool) -> int:
     if operation.form == "async":
         show_new(session, answer)
         return _exits.DONE
-    found = list(_statuses(_within(answer, "data", "patient", "claims")))
+    found = list(_statuses(within(answer, "data", "patient", "claims")))
     if not found:
         session.out.print("The payer tells of no claim.")
         return _exits.NO
@@ -84,17 +83,17 @@ def status(session: Session, source: str, as_json: bool) -> int:
 def _statuses(found: Any) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
     """The cells of each status, and all that is known of it and its claim."""
     for claim in found if isinstance(found, list) else ():
-        entries: Any = _within(claim, "statuses") or ({},)
+        entries: Any = within(claim, "statuses") or ({},)
         for entry in entries:
-            charged = _within(entry, "total_claim_amount") or _within(claim, "total_claim_amount")
-            paid = _within(entry, "claim_payment_amount") or _within(claim, "claim_payment_amount")
-            words = _within(entry, "status_category") or _within(entry, "status_code") or _within(claim, "status_code")
-            ids = printable(_within(claim, "tracking_id")), printable(_within(claim, "service_date"))
+            charged = within(entry, "total_claim_amount") or within(claim, "total_claim_amount")
+            paid = within(entry, "claim_payment_amount") or within(claim, "claim_payment_amount")
+            words = within(entry, "status_category") or within(entry, "status_code") or within(claim, "status_code")
+            ids = printable(within(claim, "tracking_id")), printable(within(claim, "service_date"))
             facts = {name: value for each in (claim, entry) if isinstance(each, dict) for name, value in each.items()}
             facts.pop("statuses", None)  # each of them has a row
             yield (*ids, _money(charged), _money(paid), in_words(words)), facts
 
 
 def _money(value: Any) -> str:
-    amount = _within(value, "amount")
-    return "" if amount is None else f"{amount} {_within(value, 'currency') or ''}".strip()
+    amount = within(value, "amount")
+    return "" if amount is None else f"{amount} {within(value, 'currency') or ''}".strip()

@@ -133,6 +133,13 @@ def decoded(content: bytes) -> Any:
     return json.loads(content, parse_float=_number, parse_constant=_no_constant)
 
 
+def within(document: Any, *keys: str) -> Any:
+    """What is under *keys* in nested objects, None if one of them is not there."""
+    for key in keys:
+        document = document.get(key) if isinstance(document, dict) else None
+    return document
+
+
 def with_numbers(document: Any) -> Any:
     """A copy of *document* with amounts of money as numbers, where the API writes them as text: "2387.25" as 2387.25.
 

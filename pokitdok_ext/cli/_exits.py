@@ -85,11 +85,11 @@ def text_for(error: Exception, *, shown: bool = False) -> str:
         return _ATTRIBUTES.sub("" if shown else r" --json shows \g<what>.", str(error))
     if isinstance(error, PokitDokError):
         return str(error)
+    return _text_for_foreign(error)
+
+
+def _text_for_foreign(error: Exception) -> str:
     kind = type(error).__name__
-    return _text_for_foreign(error, kind)
-
-
-def _text_for_foreign(error: Exception, kind: str) -> str:
     if isinstance(error, OSError):
         return f"the output cannot be written, or a file cannot be read ({error.strerror or kind})"
     if isinstance(error, httpx.TimeoutException):

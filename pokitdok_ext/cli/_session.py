@@ -23,7 +23,7 @@ from pokitdok_ext._errors import ConfigurationError
 from pokitdok_ext._file_store import FileStore
 
 from . import _exits, _profiles
-from ._documents import decoded, with_numbers
+from ._documents import decoded, with_numbers, within
 from ._tables import printable
 
 _PIPE_WIDTH = 100_000
@@ -168,7 +168,7 @@ class Session:
         return answer.parsed
 
     async def aask(self, operation: Operation, *, body: Any) -> Any:
-        """As `ask`, on the running event loop; an error is raised and nothing shown."""
+        """What the answer to a question says, on the running event loop; errors are those of `send`."""
         return (await self.client.acall(_parts(operation, None, body, ()), _as_it_is)).parsed
 
     def show_json(self, document: Any) -> None:
@@ -211,9 +211,7 @@ class _Console(Console):
 
 def activity_of(answer: Any) -> str | None:
     """The id of the activity that *answer* tells of, None if it tells of none."""
-    told = answer if isinstance(answer, dict) else {}
-    parts = ((told.get("meta"), "activity_id"), (told.get("data"), "id"))
-    found = (part.get(name) for part, name in parts if isinstance(part, dict))
+    found = within(answer, "meta", "activity_id"), within(answer, "data", "id")
     return next((each for each in found if isinstance(each, str) and each), None)
 
 
